@@ -1,0 +1,46 @@
+# Flags and the one way to declare a folder's library and a test.
+
+add_library(sl_flags INTERFACE)
+target_include_directories(sl_flags INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+target_compile_definitions(sl_flags INTERFACE _GNU_SOURCE SL_VERSION="${PROJECT_VERSION}")
+target_compile_options(
+    sl_flags
+    INTERFACE -Wall
+              -Wextra
+              -Wshadow
+              -Wconversion
+              -Wvla
+              -Wundef
+              -Wmissing-prototypes
+              -Wstrict-prototypes
+              $<$<BOOL:${SL_WARNINGS_AS_ERRORS}>:-Werror>)
+if(SL_SANITIZE)
+    target_compile_options(sl_flags INTERFACE -fsanitize=${SL_SANITIZE} -fno-sanitize-recover=all
+                                              -fno-omit-frame-pointer)
+    target_link_options(sl_flags INTERFACE -fsanitize=${SL_SANITIZE})
+endif()
+
+# sl_library(NAME SOURCES ... USES ...): the folder's static library sl_<NAME>; USES are the folders
+# its arrows point to and the outside libraries it needs.
+function(sl_library name)
+    cmake_parse_arguments(arg "" "" "SOURCES;USES" ${ARGN})
+    add_library(sl_${name} STATIC ${arg_SOURCES})
+    target_link_libraries(sl_${name} PUBLIC sl_flags ${arg_USES})
+endfunction()
+
+# sl_test(NAME SOURCES ... USES ...): one cmocka program, one CTest test of that name. TIMEOUT in
+# seconds; LABELS as CTest's.
+function(sl_test name)
+    cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
+    add_executable(test_${name} ${arg_SOURCES})
+    set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+    target_link_libraries(test_${name} PRIVATE ${arg_USES} PkgConfig::cmocka)
+    add_test(NAME ${name} COMMAND test_${name})
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 120)
+    endif()
+    set_tests_properties(
+        ${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}" SKIP_RETURN_CODE 77
+                           ENVIRONMENT "OMP_NUM_THREADS=2")
+endfunction()

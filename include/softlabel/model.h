@@ -1,0 +1,55 @@
+/* A classifier: architecture, parameters, and what a checkpoint says of itself.
+ *
+ * A model belongs to one thread at a time. */
+#ifndef SOFTLABEL_MODEL_H
+#define SOFTLABEL_MODEL_H
+
+#include <softlabel/error.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct sl_model sl_model;
+
+/* By the paper's name patterns: resnet_basic_<depth>, wrn_<depth>_<widening>. SL_EINVAL names the
+ * pattern and what is wrong with the numbers (a depth that isn't 6n+2, say). Parameters are zero:
+ * sl_model_init or a checkpoint fills them. */
+SL_API SL_CHECK sl_status sl_model_create(sl_model **out, const char *name, int classes,
+                                          sl_error *err);
+/* By an architecture object in JSON text, as in the conformance files and checkpoints:
+ * {"arch": "wrn", "depth": 16, "widening_factor": 2, "base_channels": 16, "drop_rate": 0}. */
+SL_API SL_CHECK sl_status sl_model_create_arch(sl_model **out, const char *arch_json, int classes,
+                                               sl_error *err);
+SL_API void sl_model_destroy(sl_model *model); /* NULL is fine */
+SL_API void sl_model_init(sl_model *model,
+                          uint64_t seed); /* initial weights of the paper's recipe */
+
+SL_API const char *sl_model_name(const sl_model *model);      /* "wrn_16_2" */
+SL_API const char *sl_model_arch_json(const sl_model *model); /* the object above, compact */
+SL_API int sl_model_classes(const sl_model *model);
+SL_API size_t sl_model_parameters(const sl_model *model);
+SL_API double sl_model_multiply_adds(const sl_model *model); /* per 32x32 image */
+
+/* Channel statistics that inputs are normalised with, and class names; saved with the model. */
+SL_API void sl_model_set_normalization(sl_model *model, const float mean[3], const float std[3]);
+SL_API void sl_model_normalization(const sl_model *model, float mean[3], float std[3]);
+SL_API SL_CHECK sl_status sl_model_set_class_names(sl_model *model, const char *const *names,
+                                                   sl_error *err);
+SL_API const char *sl_model_class_name(const sl_model *model, int k);
+
+/* How it came to be, one JSON object a training stage, oldest first; "[]" at first. */
+SL_API const char *sl_model_history_json(const sl_model *model);
+SL_API SL_CHECK sl_status sl_model_add_history(sl_model *model, const char *stage_json,
+                                               sl_error *err);
+
+/* safetensors, float32, tensor names of the reference's state dict, and our metadata (architecture,
+ * class names, normalisation, history, version, sha256 of the tensors' bytes). Loading checks all
+ * of it: SL_EFORMAT (truncated, damaged), SL_EMISMATCH (a tensor is missing, unknown, or of another
+ * shape). Files appear whole or not at all. */
+SL_API SL_CHECK sl_status sl_model_save(const sl_model *model, const char *path, sl_error *err);
+SL_API SL_CHECK sl_status sl_model_load(sl_model **out, const char *path, sl_error *err);
+
+/* For what builds on the engine inside the library. */
+struct sl_graph;
+SL_API const struct sl_graph *sl_model_graph(const sl_model *model);
+
+#endif

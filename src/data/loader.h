@@ -1,0 +1,62 @@
+/* Batches for training and evaluation, prepared on loader threads ahead of the step that uses them.
+ *
+ * What image a position of a batch holds and how it is augmented depends on (seed, epoch, image)
+ * only, never on the number of threads or on where a run resumed. */
+#ifndef DATA_LOADER_H
+#define DATA_LOADER_H
+
+#include <softlabel/dataset.h>
+#include <stdbool.h>
+
+typedef struct {
+    float mean[3], std[3]; /* on pixels scaled to [0,1] */
+} sl_normalization;
+extern const sl_normalization sl_normalization_cifar10;
+
+typedef struct {
+    bool crop; /* random crop of the size of the image from the image padded by crop_pad zeros
+                  (zeros of the pixel scale, before normalising) */
+    int crop_pad;
+    bool flip; /* horizontally, p = 1/2 */
+} sl_augmentation;
+sl_augmentation sl_augmentation_none(void);
+sl_augmentation sl_augmentation_paper(void); /* crop with pad 4, flip */
+
+typedef struct {
+    size_t batch_size;
+    bool shuffle;   /* the epoch's order is a permutation from (seed, epoch) */
+    bool drop_last; /* drop an incomplete last batch (training); else it comes short */
+    sl_augmentation augmentation;
+    sl_normalization normalization;
+    uint64_t seed;
+    int threads; /* loader threads, >= 1 */
+} sl_loader_options;
+
+/* A batch, borrowed until the next sl_loader_next or sl_loader_destroy. */
+typedef struct {
+    size_t n;              /* images in it, <= batch_size */
+    const float *images;   /* (n, channels, height, width), normalised */
+    const float *targets;  /* (n, classes) */
+    const uint32_t *index; /* (n) index of each image in the data set */
+} sl_batch;
+
+typedef struct sl_loader sl_loader;
+
+/* indices (n_indices of them, NULL: all images in order) choose the images; targets has a row for
+ * every image of set (not of indices); both are borrowed until destroy, indices is copied. */
+SL_CHECK sl_status sl_loader_create(sl_loader **out, const sl_dataset *set,
+                                    const sl_targets *targets, const int64_t *indices,
+                                    size_t n_indices, const sl_loader_options *options,
+                                    sl_error *err);
+void sl_loader_destroy(sl_loader *loader);
+
+size_t sl_loader_batches(const sl_loader *loader); /* per epoch */
+
+/* Starts epoch (any number, in any order) at its batch first_batch; what was under way is dropped.
+ */
+SL_CHECK sl_status sl_loader_start(sl_loader *loader, uint32_t epoch, size_t first_batch,
+                                   sl_error *err);
+/* The epoch's next batch; *out = NULL behind the last one. */
+SL_CHECK sl_status sl_loader_next(sl_loader *loader, const sl_batch **out, sl_error *err);
+
+#endif

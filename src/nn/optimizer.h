@@ -1,0 +1,41 @@
+/* SGD with Nesterov momentum, and Adam, as PyTorch defines them, over the flat arrays of
+ * nn/params.h. Weight decay is L2 added to the gradient, on every parameter (paper/NOTES). */
+#ifndef NN_OPTIMIZER_H
+#define NN_OPTIMIZER_H
+
+#include <softlabel/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { SL_OPTIMIZER_SGD, SL_OPTIMIZER_ADAM } sl_optimizer_kind;
+
+typedef struct {
+    sl_optimizer_kind kind;
+    double weight_decay;
+    double momentum;          /* SGD */
+    bool nesterov;            /* SGD */
+    double beta1, beta2, eps; /* Adam: 0.9, 0.999, 1e-8 */
+} sl_optimizer_options;
+sl_optimizer_options sl_optimizer_sgd(double momentum, bool nesterov, double weight_decay);
+sl_optimizer_options sl_optimizer_adam(double weight_decay);
+
+/* State for n floats: the momentum (SGD), or first and second moments (Adam), and the step count.
+ * state is what a checkpoint saves; n_state arrays of n floats, zero at first. */
+typedef struct {
+    sl_optimizer_options options;
+    size_t n;
+    uint64_t steps;
+    int n_state; /* 1 or 2 */
+    float *state[2];
+} sl_optimizer;
+
+SL_CHECK sl_status sl_optimizer_create(sl_optimizer **out, const sl_optimizer_options *options,
+                                       size_t n, sl_error *err);
+void sl_optimizer_destroy(sl_optimizer *optimizer);
+/* values -= update(gradients) at this learning rate; threads >= 1. The same bits for any threads.
+ */
+void sl_optimizer_step(sl_optimizer *optimizer, float *values, const float *gradients, double lr,
+                       int threads);
+
+#endif

@@ -1,0 +1,58 @@
+/* A plan makes a graph runnable: graph x batch size x mode x device. Planning lowers the graph to
+ * the backend's operations (fusing where the backend allows), derives the backward list, and places
+ * every buffer in one arena by lifetime; running allocates nothing.
+ *
+ * A plan is used by one thread at a time and reads params where they are: the caller may change
+ * params->values between runs. */
+#ifndef NN_PLAN_H
+#define NN_PLAN_H
+
+#include "nn/backend.h"
+#include "nn/params.h"
+
+typedef enum {
+    SL_MODE_EVAL,      /* running statistics, no gradients; batch norm folded into convolutions */
+    SL_MODE_EVAL_GRAD, /* running statistics and gradients (attacks, conformance) */
+    SL_MODE_TRAIN,     /* batch statistics (running ones updated) and gradients */
+} sl_mode;
+
+typedef struct {
+    int batch; /* images at once, >= 1 */
+    sl_mode mode;
+    bool input_grad; /* also d loss / d input; needs a gradient mode */
+} sl_plan_options;
+
+typedef struct sl_plan sl_plan;
+
+/* graph, params (of that graph) and dev are borrowed until destroy. */
+SL_CHECK sl_status sl_plan_create(sl_plan **out, const sl_graph *graph, sl_params *params,
+                                  sl_device *dev, const sl_plan_options *options, sl_error *err);
+void sl_plan_destroy(sl_plan *plan); /* NULL is fine */
+
+/* Evaluation plans keep packed (folded) weights: call this after params changed. Gradient modes
+ * repack in every step and don't need it. */
+SL_CHECK sl_status sl_plan_reload(sl_plan *plan, sl_error *err);
+
+/* images (n,c,h,w) plain, normalised, 1 <= n <= batch; logits (n,classes) written. SL_MODE_EVAL
+ * only. */
+SL_CHECK sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, float *logits,
+                                   sl_error *err);
+
+/* One forward and backward pass over exactly batch images, for gradient modes: targets
+ * (batch,classes); losses (batch) written, per image, in nats; logits (batch,classes) and
+ * input_grad (batch,c,h,w; only with the option) written unless NULL. Gradients of the mean loss
+ * lie in sl_plan_gradients afterwards, in the layout of params->values. */
+SL_CHECK sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets,
+                                float *losses, float *logits, float *input_grad, sl_error *err);
+float *sl_plan_gradients(sl_plan *plan);
+
+/* What it holds: arena, packed weights not included. */
+size_t sl_plan_arena_bytes(const sl_plan *plan);
+
+/* Time per operation of the runs since creation or the last reset, if profiling was switched on:
+ * for `softlabel bench --profile`. Writes a table to out lines through emit. */
+void sl_plan_profile(sl_plan *plan, bool on);
+void sl_plan_profile_report(const sl_plan *plan, void (*emit)(void *user, const char *line),
+                            void *user);
+
+#endif
