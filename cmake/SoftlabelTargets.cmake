@@ -29,7 +29,9 @@ function(sl_library name)
 endfunction()
 
 # sl_test(NAME SOURCES ... USES ...): one cmocka program, one CTest test of that name. TIMEOUT in
-# seconds; LABELS as CTest's.
+# seconds; LABELS as CTest's: "threads" for what `make tsan` runs (tests that use threads of ours but
+# not OpenMP, whose runtime the thread sanitizer doesn't see into). Tests run side by side, so their
+# OpenMP threads sleep while they wait.
 function(sl_test name)
     cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
     add_executable(test_${name} ${arg_SOURCES})
@@ -42,5 +44,5 @@ function(sl_test name)
     endif()
     set_tests_properties(
         ${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}" SKIP_RETURN_CODE 77
-                           ENVIRONMENT "OMP_NUM_THREADS=2")
+                           ENVIRONMENT "OMP_NUM_THREADS=2;OMP_WAIT_POLICY=passive")
 endfunction()

@@ -1,0 +1,42 @@
+# For people: each target does all of its own set-up on Debian. The build itself is CMake's
+# (CMakePresets.json); the longer steps are in scripts/.
+.DEFAULT_GOAL := release
+.PHONY: help release demo test tsan bench format lint clean
+
+# $(call build,PRESET,OPTIONS,TARGET)
+build = cmake --log-level=WARNING --preset $(1) $(2) && cmake --build --preset $(1) --target $(3)
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+release: ## build the program: build/release/softlabel
+	scripts/install-deps build
+	$(call build,release,,softlabel)
+
+demo: release ## tune on human labels and on hard labels, print the table (10 minutes on 2 cores)
+	scripts/demo
+
+test: ## all tests under the release and asan presets, and the quick checks of the sources
+	scripts/install-deps build test
+	scripts/test
+
+tsan: ## the threaded tests under the thread sanitizer
+	scripts/install-deps build
+	$(call build,tsan,,all)
+	ctest --preset tsan --label-regex threads
+
+bench: release ## speed and memory against PyTorch, in turns on this machine
+	scripts/install-deps bench
+	bench/compare
+
+format: ## rewrite the C sources in the project's format
+	scripts/install-deps test
+	scripts/format
+
+lint: ## the quick checks, then clang-tidy and cppcheck
+	scripts/install-deps build test lint
+	$(call build,debug,,all)
+	scripts/lint
+
+clean: ## remove what was built
+	rm -rf build/release build/debug build/asan build/tsan build/fuzz
