@@ -1,0 +1,26 @@
+/* softlabel, the program: the table of its commands. */
+#include "cli/cli.h"
+#include <stdio.h>
+#include <string.h>
+
+/* name, summary, example, run */
+static const cli_command commands[] = {
+    { 0 },
+};
+
+static const char intro[] =
+    "softlabel: what people see in images, and what their disagreement is worth to a classifier.";
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
+        printf("softlabel %s\n", SL_VERSION);
+        return fflush(stdout) ? CLI_FAILED : CLI_DONE;
+    }
+    char name[] = "softlabel"; /* whatever path it was called by */
+    char *const called = argv[0];
+    argv[0] = name;
+    int code = cli_dispatch(commands, intro, argc, argv);
+    argv[0] = called;
+    return code;
+}
