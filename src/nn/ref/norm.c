@@ -1,0 +1,145 @@
+/* Batch normalisation (Ioffe and Szegedy, 2015). Per channel, over the M = N H W numbers of it:
+ *
+ *     xhat = (x - mean) inv_std,  inv_std = 1 / sqrt(var + eps),  var biased (divided by M)
+ *     y    = [relu](weight xhat + bias + residual)
+ *
+ * Backward, with dz the gradient before ReLU (algorithm 1's chain rule, simplified):
+ *
+ *     d_bias   = sum dz
+ *     d_weight = sum dz xhat
+ *     dx       = weight inv_std (dz - d_bias / M - xhat d_weight / M)  with the batch's statistics
+ *     dx       = weight inv_std dz                                     with the running ones */
+#include "nn/ref/ref.h"
+
+#include <math.h>
+
+static size_t plane_size(const sl_op *op)
+{
+    return (size_t)op->x.h * (size_t)op->x.w;
+}
+
+/* Where channel c of image n starts. */
+static size_t plane_start(const sl_op *op, int n, int c)
+{
+    return ((size_t)n * (size_t)op->x.c + (size_t)c) * plane_size(op);
+}
+
+static double channel_count(const sl_op *op)
+{
+    return (double)op->x.n * (double)plane_size(op);
+}
+
+/* Two passes: the mean first, so that a mean far from zero costs no digits of the variance. */
+static void batch_moments(const sl_op *op, const float *x, int c, double *mean, double *var)
+{
+    double m = channel_count(op), sum = 0, squares = 0;
+    for (int n = 0; n < op->x.n; n++) {
+        const float *plane = x + plane_start(op, n, c);
+        for (size_t i = 0; i < plane_size(op); i++)
+            sum += (double)plane[i];
+    }
+    *mean = sum / m;
+    for (int n = 0; n < op->x.n; n++) {
+        const float *plane = x + plane_start(op, n, c);
+        for (size_t i = 0; i < plane_size(op); i++)
+            squares += ((double)plane[i] - *mean) * ((double)plane[i] - *mean);
+    }
+    *var = squares / m;
+}
+
+/* running = 0.9 running + 0.1 of the batch's, whose variance is unbiased (divided by M - 1) as in
+ * PyTorch; a single number's stays 0. */
+static void update_running(float *running_mean, float *running_var, double mean, double var,
+                           double m)
+{
+    double momentum = (double)SL_NORM_MOMENTUM, unbiased = m > 1 ? var * m / (m - 1) : var;
+    *running_mean = (float)((1 - momentum) * (double)*running_mean + momentum * mean);
+    *running_var = (float)((1 - momentum) * (double)*running_var + momentum * unbiased);
+}
+
+/* y may be x's or residual's memory: each number is read before it is written. */
+void sl_ref_norm(const sl_op *op, const void *const *in, void *const *out)
+{
+    const float *x = in[SL_NORM_X];               /* (N,C,H,W) */
+    const float *residual = in[SL_NORM_RESIDUAL]; /* (N,C,H,W) or NULL */
+    const float *weight = in[SL_NORM_WEIGHT];     /* (C), as are the other vectors */
+    const float *bias = in[SL_NORM_BIAS];
+    float *running_mean = (float *)in[SL_NORM_RUNNING_MEAN]; /* inputs that are also updated */
+    float *running_var = (float *)in[SL_NORM_RUNNING_VAR];
+    float *y = out[SL_NORM_Y]; /* (N,C,H,W) */
+    float *saved_mean = out[SL_NORM_MEAN];
+    float *saved_inv_std = out[SL_NORM_INV_STD];
+    for (int c = 0; c < op->x.c; c++) {
+        double mean = (double)running_mean[c], var = (double)running_var[c];
+        if (op->batch_stats) {
+            batch_moments(op, x, c, &mean, &var);
+            update_running(&running_mean[c], &running_var[c], mean, var, channel_count(op));
+        }
+        double inv_std = 1 / sqrt(var + (double)SL_NORM_EPS);
+        saved_mean[c] = (float)mean;
+        saved_inv_std[c] = (float)inv_std;
+        for (int n = 0; n < op->x.n; n++) {
+            size_t start = plane_start(op, n, c);
+            for (size_t i = start; i < start + plane_size(op); i++) {
+                double z = ((double)x[i] - mean) * inv_std * (double)weight[c] + (double)bias[c];
+                z += residual ? (double)residual[i] : 0;
+                y[i] = op->relu && z <= 0 ? 0 : (float)z;
+            }
+        }
+    }
+}
+
+/* The gradient before ReLU: dy + dy2, but 0 where ReLU cut. */
+static double dz_at(const sl_op *op, const void *const *in, size_t i)
+{
+    const float *dy = in[SL_NORM_BWD_DY], *dy2 = in[SL_NORM_BWD_DY2], *y = in[SL_NORM_BWD_Y];
+    if (op->relu && y[i] <= 0)
+        return 0;
+    return (double)dy[i] + (dy2 ? (double)dy2[i] : 0);
+}
+
+static double xhat_at(const void *const *in, size_t i, int c)
+{
+    const float *x = in[SL_NORM_BWD_X], *mean = in[SL_NORM_BWD_MEAN];
+    const float *inv_std = in[SL_NORM_BWD_INV_STD];
+    return ((double)x[i] - (double)mean[c]) * (double)inv_std[c];
+}
+
+/* dx may be the memory of dy, dy2, x or extra: each number is read before it is written. */
+void sl_ref_norm_bwd(const sl_op *op, const void *const *in, void *const *out)
+{
+    const float *weight = in[SL_NORM_BWD_WEIGHT]; /* (C), as are the other vectors */
+    const float *inv_std = in[SL_NORM_BWD_INV_STD];
+    const float *extra = in[SL_NORM_BWD_EXTRA];      /* (N,C,H,W) or NULL */
+    float *dx = out[SL_NORM_BWD_DX];                 /* (N,C,H,W) */
+    float *d_residual = out[SL_NORM_BWD_D_RESIDUAL]; /* (N,C,H,W) or NULL */
+    float *d_weight = out[SL_NORM_BWD_D_WEIGHT];
+    float *d_bias = out[SL_NORM_BWD_D_BIAS];
+    for (int c = 0; c < op->x.c; c++) {
+        double sum_dz = 0, sum_dz_xhat = 0;
+        for (int n = 0; n < op->x.n; n++) {
+            size_t start = plane_start(op, n, c);
+            for (size_t i = start; i < start + plane_size(op); i++) {
+                double dz = dz_at(op, in, i);
+                sum_dz += dz;
+                sum_dz_xhat += dz * xhat_at(in, i, c);
+            }
+        }
+        d_bias[c] = (float)sum_dz;
+        d_weight[c] = (float)sum_dz_xhat;
+        double scale = (double)weight[c] * (double)inv_std[c];
+        double mean_dz = op->batch_stats ? sum_dz / channel_count(op) : 0;
+        double mean_dz_xhat = op->batch_stats ? sum_dz_xhat / channel_count(op) : 0;
+        for (int n = 0; n < op->x.n; n++) {
+            size_t start = plane_start(op, n, c);
+            for (size_t i = start; i < start + plane_size(op); i++) {
+                double dz = dz_at(op, in, i);
+                double d = scale * (dz - mean_dz - xhat_at(in, i, c) * mean_dz_xhat);
+                d += extra ? (double)extra[i] : 0;
+                if (d_residual)
+                    d_residual[i] = (float)dz;
+                dx[i] = (float)d;
+            }
+        }
+    }
+}
