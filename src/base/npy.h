@@ -1,5 +1,7 @@
 /* NumPy's .npy (format versions 1.0, 2.0, 3.0) and .npz (zip of .npy; stored or deflated).
- * Source: numpy.lib.format. C order only: Fortran order is an error that says so. */
+ * Source: numpy.lib.format. Little-endian and C order only. What is malformed is SL_EFORMAT; what
+ * is well-formed but Fortran-ordered, big-endian or of another type (objects, records, complex) is
+ * SL_EUNSUPPORTED, and says so. Any thread; one thread at a time for one sl_npz. */
 #ifndef BASE_NPY_H
 #define BASE_NPY_H
 
@@ -46,7 +48,9 @@ void sl_npy_release(sl_npy *array); /* zeroed is fine */
 /* The array as float64 (any numeric type), malloc'ed, count values; bool is refused. */
 SL_CHECK sl_status sl_npy_to_f64(const sl_npy *array, double **out, sl_error *err);
 
-/* An npz's arrays by name (without ".npy"). */
+/* An npz's arrays by name (without ".npy"). An array that unpacks to more than SL_NPZ_MAX_BYTES, or
+ * to more than its packed bytes could hold, is SL_EFORMAT before memory is taken for it. */
+#define SL_NPZ_MAX_BYTES ((size_t)2 << 30)
 typedef struct sl_npz sl_npz;
 SL_CHECK sl_status sl_npz_open(sl_npz **out, const char *path, sl_error *err);
 bool sl_npz_has(const sl_npz *npz, const char *name);
