@@ -42,11 +42,14 @@ SL_API SL_CHECK sl_status sl_model_add_history(sl_model *model, const char *stag
                                                sl_error *err);
 
 /* safetensors, float32, tensor names of the reference's state dict, and our metadata (architecture,
- * class names, normalisation, history, version, sha256 of the tensors' bytes). Loading checks all
- * of it: SL_EFORMAT (truncated, damaged), SL_EMISMATCH (a tensor is missing, unknown, or of another
- * shape). Files appear whole or not at all. */
+ * class names, normalisation, history, version, sha256 of the file's bytes). Loading checks all of
+ * it: SL_EFORMAT (truncated, damaged, not from softlabel), SL_EMISMATCH (a tensor is missing,
+ * unknown, or of another shape). Files appear whole or not at all. */
 SL_API SL_CHECK sl_status sl_model_save(const sl_model *model, const char *path, sl_error *err);
 SL_API SL_CHECK sl_status sl_model_load(sl_model **out, const char *path, sl_error *err);
+/* Only the tensors, for files of other programs (PyTorch's: num_batches_tracked is passed over),
+ * which don't say what they are of. On failure model's numbers are partly overwritten. */
+SL_API SL_CHECK sl_status sl_model_load_tensors(sl_model *model, const char *path, sl_error *err);
 
 /* For what builds on the engine inside the library. */
 struct sl_graph;

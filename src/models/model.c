@@ -1,0 +1,213 @@
+/* The model handle: graph, parameters and what is known of them. */
+#include "models/model.h"
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "models/family.h"
+#include "models/handle.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* CIFAR-10's training set (paper/NOTES: protocol), until the trainer says otherwise. */
+static const float cifar10_mean[3] = { 0.4914f, 0.4822f, 0.4465f };
+static const float cifar10_std[3] = { 0.2470f, 0.2435f, 0.2616f };
+
+static json_t *default_class_names(int classes)
+{
+    json_t *names = json_array();
+    for (int k = 0; k < classes; k++)
+        json_array_append_new(names, json_sprintf("class %d", k));
+    return names;
+}
+
+/* arch is borrowed. */
+static sl_status create(sl_model **out, const sl_family *family, json_t *arch, int classes,
+                        sl_error *err)
+{
+    sl_model *m = NULL;
+    *out = NULL;
+    if (classes < 2 || classes > 10000)
+        return sl_error_set(err, SL_EINVAL, "%d classes, expected 2 to 10000", classes);
+    sl_status st = sl_alloc(&m, 1, sizeof *m, err);
+    if (st)
+        return st;
+    m->family = family;
+    m->arch_text = json_dumps(arch, JSON_COMPACT);
+    m->class_names = default_class_names(classes);
+    m->history = json_array();
+    m->history_text = json_dumps(m->history, JSON_COMPACT);
+    if (!m->arch_text || !m->history_text || json_array_size(m->class_names) != (size_t)classes) {
+        st = sl_error_set(err, SL_ENOMEM, "out of memory");
+        goto done;
+    }
+    sl_model_set_normalization(m, cifar10_mean, cifar10_std);
+    st = sl_graph_create(&m->graph, err);
+    if (!st)
+        st = family->build(m->graph, arch, classes, m->name, err);
+    if (!st)
+        st = sl_params_create(&m->params, m->graph, err);
+    if (st)
+        goto done;
+    *out = m;
+    m = NULL; /* the caller's now */
+done:
+    sl_model_destroy(m);
+    return st;
+}
+
+sl_status sl_model_create(sl_model **out, const char *name, int classes, sl_error *err)
+{
+    *out = NULL;
+    const sl_family *family;
+    json_t *arch;
+    sl_status st = sl_family_of_name(name, &family, &arch, err);
+    if (st)
+        return st;
+    st = create(out, family, arch, classes, err);
+    if (st)
+        sl_error_at(err, st, "model '%s'", name);
+    json_decref(arch);
+    return st;
+}
+
+sl_status sl_model_create_arch(sl_model **out, const char *arch_json, int classes, sl_error *err)
+{
+    *out = NULL;
+    json_error_t why;
+    json_t *arch = json_loads(arch_json, JSON_REJECT_DUPLICATES, &why);
+    const char *kind = json_string_value(json_object_get(arch, "arch"));
+    sl_status st = SL_OK;
+    if (!kind) {
+        st = sl_error_set(err, SL_EFORMAT,
+                          "an architecture is a JSON object with a text 'arch' in it");
+        goto done;
+    }
+    const sl_family *family = sl_family_find(kind);
+    if (!family) {
+        st = sl_error_set(err, SL_EUNSUPPORTED, "architecture '%s' isn't in this build", kind);
+        goto done;
+    }
+    st = create(out, family, arch, classes, err);
+    if (st == SL_EINVAL) /* impossible numbers, but not the caller's: it has them from a file */
+        st = SL_EFORMAT;
+    if (st && err)
+        err->code = st;
+    if (st)
+        sl_error_at(err, st, "architecture '%s'", kind);
+done:
+    json_decref(arch);
+    return st;
+}
+
+void sl_model_destroy(sl_model *model)
+{
+    if (!model)
+        return;
+    sl_params_destroy(model->params);
+    sl_graph_destroy(model->graph);
+    json_decref(model->class_names);
+    json_decref(model->history);
+    free(model->arch_text);
+    free(model->history_text);
+    free(model);
+}
+
+void sl_model_init(sl_model *model, uint64_t seed)
+{
+    sl_params_init(model->params, model->family->init, seed);
+}
+
+const char *sl_model_name(const sl_model *model)
+{
+    return model->name;
+}
+
+const char *sl_model_arch_json(const sl_model *model)
+{
+    return model->arch_text;
+}
+
+int sl_model_classes(const sl_model *model)
+{
+    return sl_graph_classes(model->graph);
+}
+
+size_t sl_model_parameters(const sl_model *model)
+{
+    return sl_graph_parameters(model->graph);
+}
+
+double sl_model_multiply_adds(const sl_model *model)
+{
+    return sl_graph_multiply_adds(model->graph);
+}
+
+void sl_model_set_normalization(sl_model *model, const float mean[3], const float std[3])
+{
+    memcpy(model->mean, mean, sizeof model->mean);
+    memcpy(model->std, std, sizeof model->std);
+}
+
+void sl_model_normalization(const sl_model *model, float mean[3], float std[3])
+{
+    memcpy(mean, model->mean, sizeof model->mean);
+    memcpy(std, model->std, sizeof model->std);
+}
+
+sl_status sl_model_set_class_names(sl_model *model, const char *const *names, sl_error *err)
+{
+    json_t *array = json_array();
+    int classes = sl_model_classes(model);
+    for (int k = 0; k < classes; k++)
+        json_array_append_new(array, json_string(names[k]));
+    if (json_array_size(array) != (size_t)classes) {
+        json_decref(array);
+        return sl_error_set(err, SL_EINVAL, "a class name isn't UTF-8, or memory is short");
+    }
+    json_decref(model->class_names);
+    model->class_names = array;
+    return SL_OK;
+}
+
+const char *sl_model_class_name(const sl_model *model, int k)
+{
+    return json_string_value(json_array_get(model->class_names, (size_t)k));
+}
+
+const char *sl_model_history_json(const sl_model *model)
+{
+    return model->history_text;
+}
+
+sl_status sl_model_add_history(sl_model *model, const char *stage_json, sl_error *err)
+{
+    json_error_t why;
+    json_t *stage = json_loads(stage_json, JSON_REJECT_DUPLICATES, &why);
+    if (!json_is_object(stage)) {
+        json_decref(stage);
+        return sl_error_set(err, SL_EINVAL, "a training stage isn't a JSON object");
+    }
+    char *text = NULL;
+    json_t *history = json_copy(model->history);
+    if (!json_array_append_new(history, stage))
+        text = json_dumps(history, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    if (!text) {
+        json_decref(history);
+        return sl_error_set(err, SL_ENOMEM, "out of memory");
+    }
+    json_decref(model->history);
+    free(model->history_text);
+    model->history = history;
+    model->history_text = text;
+    return SL_OK;
+}
+
+const struct sl_graph *sl_model_graph(const sl_model *model)
+{
+    return model->graph;
+}
+
+sl_params *sl_model_params(sl_model *model)
+{
+    return model->params;
+}

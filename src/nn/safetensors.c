@@ -1,0 +1,547 @@
+#include "nn/safetensors.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "tensors are stored as they lie in memory");
+
+#define LENGTH_BYTES 8
+#define MAX_HEADER_BYTES ((size_t)16 << 20)
+#define MAX_FILE_BYTES ((size_t)1 << 32)
+#define METADATA "__metadata__"
+
+/* Our checksum: the SHA-256 of the whole file in which the digest's own digits are zeros. Its key
+ * is guarded by a second one, so that a damaged key isn't taken for a file without a checksum. */
+#define FORMAT_KEY "softlabel.format"
+#define SHA256_KEY "softlabel.sha256"
+#define SHA256_MARK                                                               \
+    "\"" SHA256_KEY "\":\"" /* inside JSON texts quotes are escaped: it is unique \
+                             */
+#define DIGEST_CHARS 64
+static const char no_digest[] = "0000000000000000000000000000000000000000000000000000000000000000";
+
+typedef enum { NOT_FLOAT, F16, BF16, F32, F64 } float_kind;
+typedef struct {
+    const char *name;
+    size_t bytes;
+    float_kind kind;
+} dtype;
+static const dtype dtypes[] = {
+    { "F32", 4, F32 },        { "F64", 8, F64 },       { "F16", 2, F16 },
+    { "BF16", 2, BF16 },      { "I64", 8, NOT_FLOAT }, { "I32", 4, NOT_FLOAT },
+    { "I16", 2, NOT_FLOAT },  { "I8", 1, NOT_FLOAT },  { "U64", 8, NOT_FLOAT },
+    { "U32", 4, NOT_FLOAT },  { "U16", 2, NOT_FLOAT }, { "U8", 1, NOT_FLOAT },
+    { "BOOL", 1, NOT_FLOAT },
+};
+
+typedef struct {
+    sl_safetensors_entry entry;
+    const dtype *type;
+    size_t begin, end; /* in the data */
+} stored;
+
+struct sl_safetensors {
+    json_t *header;  /* owns the names and the metadata */
+    stored *tensors; /* in the order of the data */
+    size_t n;
+    const unsigned char *data;
+    size_t data_bytes;
+    unsigned char *owned; /* the file's bytes, if we read them */
+};
+
+/* ---- reading ---- */
+
+static const dtype *find_dtype(const char *name)
+{
+    for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
+        if (strcmp(dtypes[i].name, name) == 0)
+            return &dtypes[i];
+    return NULL;
+}
+
+/* An array of at most max whole numbers >= 0. */
+static sl_status parse_sizes(const json_t *object, const char *key, size_t max, size_t *out,
+                             size_t *n, sl_error *err)
+{
+    json_t *array;
+    sl_status st = sl_json_get(object, key, &array, err);
+    if (st)
+        return st;
+    *n = json_array_size(array);
+    if (!json_is_array(array) || *n > max)
+        return sl_error_set(err, SL_EFORMAT, "'%s' isn't an array of at most %zu numbers", key,
+                            max);
+    for (size_t i = 0; i < *n; i++) {
+        const json_t *item = json_array_get(array, i);
+        if (!json_is_integer(item) || json_integer_value(item) < 0)
+            return sl_error_set(err, SL_EFORMAT, "'%s' holds something other than sizes", key);
+        out[i] = (size_t)json_integer_value(item);
+    }
+    return SL_OK;
+}
+
+static sl_status parse_tensor(stored *t, const char *name, const json_t *json, size_t data_bytes,
+                              sl_error *err)
+{
+    const char *type;
+    size_t n_dims, offsets[2], n_offsets, bytes;
+    sl_status st = sl_json_get_string(json, "dtype", &type, err);
+    if (!st)
+        st = parse_sizes(json, "shape", SL_SAFETENSORS_MAX_DIMS, t->entry.dims, &n_dims, err);
+    if (!st)
+        st = parse_sizes(json, "data_offsets", 2, offsets, &n_offsets, err);
+    if (st)
+        return st;
+    t->type = find_dtype(type);
+    if (!t->type)
+        return sl_error_set(err, SL_EFORMAT, "unknown dtype '%s'", type);
+    t->entry.name = name;
+    t->entry.dtype = t->type->name;
+    t->entry.n_dims = (int)n_dims;
+    t->entry.count = 1;
+    for (size_t i = 0; i < n_dims; i++)
+        if (!sl_size_mul(t->entry.count, t->entry.dims[i], &t->entry.count))
+            return sl_error_set(err, SL_EFORMAT, "its shape is impossibly large");
+    if (n_offsets != 2 || offsets[0] > offsets[1] || offsets[1] > data_bytes)
+        return sl_error_set(err, SL_EFORMAT,
+                            "its data_offsets don't lie in the %zu bytes of data; the file is "
+                            "truncated or damaged",
+                            data_bytes);
+    t->begin = offsets[0];
+    t->end = offsets[1];
+    if (!sl_size_mul(t->entry.count, t->type->bytes, &bytes) || bytes != t->end - t->begin)
+        return sl_error_set(err, SL_EFORMAT,
+                            "its data_offsets hold %zu bytes, not what its shape "
+                            "and dtype need",
+                            t->end - t->begin);
+    return SL_OK;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const stored *x = a, *y = b;
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    return (x->end > y->end) - (x->end < y->end);
+}
+
+/* Every byte of the data belongs to exactly one tensor. */
+static sl_status check_coverage(const sl_safetensors *file, sl_error *err)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < file->n; i++) {
+        const stored *t = &file->tensors[i];
+        if (t->begin != at)
+            return sl_error_set(err, SL_EFORMAT,
+                                "tensor '%s' begins at byte %zu of the data, "
+                                "expected %zu: tensors overlap or leave a hole",
+                                t->entry.name, t->begin, at);
+        at = t->end;
+    }
+    if (at != file->data_bytes)
+        return sl_error_set(err, SL_EFORMAT,
+                            "%zu bytes of data where the tensors take %zu; the "
+                            "file is damaged",
+                            file->data_bytes, at);
+    return SL_OK;
+}
+
+static sl_status parse_header(sl_safetensors *file, sl_error *err)
+{
+    sl_status st =
+        sl_alloc(&file->tensors, json_object_size(file->header), sizeof *file->tensors, err);
+    if (st)
+        return st;
+    const char *name;
+    json_t *json;
+    json_object_foreach(file->header, name, json)
+    {
+        if (strcmp(name, METADATA) == 0) {
+            const char *key;
+            json_t *text;
+            if (!json_is_object(json))
+                return sl_error_set(err, SL_EFORMAT, "'" METADATA "' isn't an object");
+            json_object_foreach(json, key, text) if (!json_is_string(text)) return sl_error_set(
+                err, SL_EFORMAT, "'%s' in '" METADATA "' isn't a text", key);
+            continue;
+        }
+        st = parse_tensor(&file->tensors[file->n], name, json, file->data_bytes, err);
+        if (st)
+            return sl_error_at(err, st, "tensor '%s'", name);
+        file->n++;
+    }
+    qsort(file->tensors, file->n, sizeof *file->tensors, by_offset);
+    return check_coverage(file, err);
+}
+
+/* The digest of bytes with its own digits, at mark, counted as zeros. */
+static sl_status digest(const unsigned char *bytes, size_t n, size_t digits_at, char hex[65],
+                        sl_error *err)
+{
+    sl_hash *hash = NULL;
+    sl_status st = sl_hash_create(&hash, SL_HASH_SHA256, err);
+    if (!st)
+        st = sl_hash_update(hash, bytes, digits_at, err);
+    if (!st)
+        st = sl_hash_update(hash, no_digest, DIGEST_CHARS, err);
+    if (!st)
+        st = sl_hash_update(hash, bytes + digits_at + DIGEST_CHARS, n - digits_at - DIGEST_CHARS,
+                            err);
+    if (!st)
+        st = sl_hash_finish(hash, hex, err);
+    sl_hash_destroy(hash);
+    return st;
+}
+
+static sl_status check_digest(const sl_safetensors *file, const unsigned char *bytes, size_t n,
+                              size_t header_bytes, sl_error *err)
+{
+    const char *stated = sl_safetensors_metadata(file, SHA256_KEY);
+    if (!stated && !sl_safetensors_metadata(file, FORMAT_KEY))
+        return SL_OK; /* another program's file */
+    const unsigned char *mark =
+        memmem(bytes + LENGTH_BYTES, header_bytes, SHA256_MARK, sizeof SHA256_MARK - 1);
+    char hex[65] = "";
+    if (stated && mark && strlen(stated) == DIGEST_CHARS) {
+        size_t digits_at = (size_t)(mark - bytes) + sizeof SHA256_MARK - 1;
+        sl_status st = digest(bytes, n, digits_at, hex, err);
+        if (st)
+            return st;
+    }
+    if (!stated || strcmp(hex, stated) != 0)
+        return sl_error_set(err, SL_EFORMAT,
+                            "the file is damaged: its bytes don't have the "
+                            "checksum that it states; use another copy");
+    return SL_OK;
+}
+
+sl_status sl_safetensors_parse(sl_safetensors **out, const unsigned char *bytes, size_t n,
+                               sl_error *err)
+{
+    *out = NULL;
+    uint64_t header_bytes = 0;
+    if (n < LENGTH_BYTES + 2)
+        return sl_error_set(err, SL_EFORMAT, "%zu bytes are too few for a safetensors file", n);
+    memcpy(&header_bytes, bytes, LENGTH_BYTES);
+    if (header_bytes > MAX_HEADER_BYTES || header_bytes > n - LENGTH_BYTES ||
+        bytes[LENGTH_BYTES] != '{')
+        return sl_error_set(err, SL_EFORMAT,
+                            "no safetensors file, or a truncated one: a header of "
+                            "%" PRIu64 " bytes in a file of %zu",
+                            header_bytes, n);
+
+    sl_safetensors *file = NULL;
+    sl_status st = sl_alloc(&file, 1, sizeof *file, err);
+    if (st)
+        return st;
+    file->data = bytes + LENGTH_BYTES + header_bytes;
+    file->data_bytes = n - LENGTH_BYTES - (size_t)header_bytes;
+
+    json_error_t why;
+    file->header = json_loadb((const char *)bytes + LENGTH_BYTES, (size_t)header_bytes,
+                              JSON_REJECT_DUPLICATES, &why);
+    if (!file->header) {
+        st = json_error_code(&why) == json_error_out_of_memory ? SL_ENOMEM : SL_EFORMAT;
+        sl_error_set(err, st, "its header isn't valid JSON at byte %d: %s", why.position, why.text);
+        goto done;
+    }
+    st = parse_header(file, err);
+    if (!st)
+        st = check_digest(file, bytes, n, (size_t)header_bytes, err);
+    if (st)
+        goto done;
+    *out = file;
+    file = NULL; /* the caller's now */
+done:
+    sl_safetensors_close(file);
+    return st;
+}
+
+sl_status sl_safetensors_read(sl_safetensors **out, const char *path, sl_error *err)
+{
+    *out = NULL;
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    sl_status st = sl_file_read(path, MAX_FILE_BYTES, &bytes, &n, err);
+    if (st)
+        return st;
+    st = sl_safetensors_parse(out, bytes, n, err);
+    if (st) {
+        free(bytes);
+        return sl_error_at(err, st, "%s", path);
+    }
+    (*out)->owned = bytes;
+    return SL_OK;
+}
+
+void sl_safetensors_close(sl_safetensors *file)
+{
+    if (!file)
+        return;
+    json_decref(file->header);
+    free(file->tensors);
+    free(file->owned);
+    free(file);
+}
+
+size_t sl_safetensors_count(const sl_safetensors *file)
+{
+    return file->n;
+}
+
+const sl_safetensors_entry *sl_safetensors_at(const sl_safetensors *file, size_t i)
+{
+    return &file->tensors[i].entry;
+}
+
+static const stored *find(const sl_safetensors *file, const char *name)
+{
+    for (size_t i = 0; i < file->n; i++)
+        if (strcmp(file->tensors[i].entry.name, name) == 0)
+            return &file->tensors[i];
+    return NULL;
+}
+
+const sl_safetensors_entry *sl_safetensors_find(const sl_safetensors *file, const char *name)
+{
+    const stored *t = find(file, name);
+    return t ? &t->entry : NULL;
+}
+
+const char *sl_safetensors_metadata(const sl_safetensors *file, const char *key)
+{
+    return json_string_value(json_object_get(json_object_get(file->header, METADATA), key));
+}
+
+/* ---- floats ---- */
+
+static float float_from_bits(uint32_t bits)
+{
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+/* IEEE 754 half precision: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
+static float float_from_half(uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16;
+    uint32_t exponent = (half >> 10) & 0x1f, fraction = half & 0x3ff;
+    if (exponent == 0) { /* zero or subnormal: fraction * 2^-24 */
+        float value = (float)fraction * 0x1p-24f;
+        return sign ? -value : value;
+    }
+    if (exponent == 0x1f) /* infinity, NaN */
+        return float_from_bits(sign | 0x7f800000 | fraction << 13);
+    return float_from_bits(sign | (exponent + 112) << 23 | fraction << 13);
+}
+
+static void convert(float *out, const unsigned char *from, size_t n, float_kind kind)
+{
+    uint16_t bits;
+    double wide;
+    switch (kind) {
+    case F32:
+        memcpy(out, from, n * sizeof *out);
+        break;
+    case F64:
+        for (size_t i = 0; i < n; i++) {
+            memcpy(&wide, from + i * sizeof wide, sizeof wide);
+            out[i] = (float)wide;
+        }
+        break;
+    case F16:
+    case BF16:
+        for (size_t i = 0; i < n; i++) {
+            memcpy(&bits, from + i * sizeof bits, sizeof bits);
+            out[i] = kind == F16 ? float_from_half(bits) : float_from_bits((uint32_t)bits << 16);
+        }
+        break;
+    case NOT_FLOAT:
+        break;
+    }
+}
+
+/* "[16, 3, 3, 3]" */
+static const char *dims_text(int n_dims, const size_t *dims, char buffer[200])
+{
+    size_t used = 0;
+    buffer[0] = 0;
+    for (int i = 0; i < n_dims; i++)
+        used += (size_t)snprintf(buffer + used, 200 - used, "%s%zu", i ? ", " : "", dims[i]);
+    return buffer;
+}
+
+sl_status sl_safetensors_get(const sl_safetensors *file, const char *name, int n_dims,
+                             const size_t *dims, float *out, sl_error *err)
+{
+    const stored *t = find(file, name);
+    if (!t)
+        return sl_error_set(err, SL_EMISMATCH, "tensor '%s' is missing", name);
+    if (t->entry.n_dims != n_dims ||
+        memcmp(t->entry.dims, dims, (size_t)n_dims * sizeof *dims) != 0) {
+        char has[200], wanted[200];
+        return sl_error_set(err, SL_EMISMATCH, "tensor '%s' has the shape [%s], expected [%s]",
+                            name, dims_text(t->entry.n_dims, t->entry.dims, has),
+                            dims_text(n_dims, dims, wanted));
+    }
+    if (t->type->kind == NOT_FLOAT)
+        return sl_error_set(err, SL_EFORMAT, "tensor '%s' is of type %s, expected a float", name,
+                            t->type->name);
+    convert(out, file->data + t->begin, t->entry.count, t->type->kind);
+    return SL_OK;
+}
+
+sl_status sl_safetensors_get_vector(const sl_safetensors *file, const char *name, size_t n,
+                                    float *out, sl_error *err)
+{
+    return sl_safetensors_get(file, name, 1, &n, out, err);
+}
+
+/* ---- writing ---- */
+
+sl_tensor_view sl_tensor_view_vector(const char *name, const float *data, size_t n)
+{
+    return (sl_tensor_view){ .name = name, .n_dims = 1, .dims = { n }, .data = data };
+}
+
+static sl_status view_bytes(const sl_tensor_view *t, size_t *out, sl_error *err)
+{
+    *out = sizeof(float);
+    for (int i = 0; i < t->n_dims; i++)
+        if (!sl_size_mul(*out, t->dims[i], out))
+            return sl_error_set(err, SL_ENOMEM, "tensor '%s' is impossibly large", t->name);
+    return SL_OK;
+}
+
+/* Adds the tensor to the header; *offset moves behind it. */
+static sl_status describe(json_t *header, const sl_tensor_view *t, size_t *offset, sl_error *err)
+{
+    if (t->n_dims < 0 || t->n_dims > SL_SAFETENSORS_MAX_DIMS || strcmp(t->name, METADATA) == 0 ||
+        json_object_get(header, t->name))
+        return sl_error_set(err, SL_EINVAL,
+                            "tensor '%s' can't be stored: its name is taken or it "
+                            "has too many dimensions",
+                            t->name);
+    size_t bytes, end;
+    sl_status st = view_bytes(t, &bytes, err);
+    if (st)
+        return st;
+    if (!sl_size_add(*offset, bytes, &end) || end > INT64_MAX)
+        return sl_error_set(err, SL_ENOMEM, "the tensors are impossibly large");
+    json_t *shape = json_array();
+    for (int i = 0; i < t->n_dims; i++)
+        json_array_append_new(shape, json_integer((json_int_t)t->dims[i]));
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape,
+                              "data_offsets", (json_int_t)*offset, (json_int_t)end);
+    if (json_object_set_new(header, t->name, entry))
+        return sl_error_set(err, SL_EINVAL, "tensor '%s' can't be named in JSON", t->name);
+    *offset = end;
+    return SL_OK;
+}
+
+/* Length and header, padded with spaces so that the data is aligned; the digest's digits are zeros.
+ * *out is malloc'ed. */
+static sl_status build_header(const sl_tensor_view *tensors, size_t n, const json_t *metadata,
+                              char **out, size_t *size, sl_error *err)
+{
+    sl_status st = SL_OK;
+    char *text = NULL;
+    size_t offset = 0;
+    json_t *header = json_object(), *meta = json_object();
+    if (!header || !meta || (metadata && json_object_update(meta, (json_t *)metadata)) ||
+        json_object_set_new(meta, FORMAT_KEY, json_string("1")) ||
+        json_object_set_new(meta, SHA256_KEY, json_string(no_digest)) ||
+        json_object_set(header, METADATA, meta)) {
+        st = sl_error_set(err, SL_ENOMEM, "out of memory");
+        goto done;
+    }
+    for (size_t i = 0; i < n && !st; i++)
+        st = describe(header, &tensors[i], &offset, err);
+    if (st)
+        goto done;
+    size_t length = json_dumpb(header, NULL, 0, JSON_COMPACT);
+    size_t padded = (length + 7) / 8 * 8;
+    if (length == 0 || padded > MAX_HEADER_BYTES) {
+        st = sl_error_set(err, SL_EINVAL, "the header of %zu bytes can't be stored", length);
+        goto done;
+    }
+    st = sl_alloc(&text, LENGTH_BYTES + padded, 1, err);
+    if (st)
+        goto done;
+    const uint64_t stored_length = padded;
+    memcpy(text, &stored_length, LENGTH_BYTES);
+    memset(text + LENGTH_BYTES, ' ', padded);
+    if (json_dumpb(header, text + LENGTH_BYTES, length, JSON_COMPACT) != length) {
+        st = sl_error_set(err, SL_ENOMEM, "out of memory");
+        goto done;
+    }
+    *out = text;
+    *size = LENGTH_BYTES + padded;
+    text = NULL; /* the caller's now */
+done:
+    free(text);
+    json_decref(header);
+    json_decref(meta);
+    return st;
+}
+
+/* Puts the digest of header and tensors into the header. */
+static sl_status sign(char *header, size_t size, const sl_tensor_view *tensors, size_t n,
+                      sl_error *err)
+{
+    char hex[65];
+    size_t bytes;
+    sl_hash *hash = NULL;
+    sl_status st = sl_hash_create(&hash, SL_HASH_SHA256, err);
+    if (!st)
+        st = sl_hash_update(hash, header, size, err);
+    for (size_t i = 0; i < n && !st; i++) {
+        st = view_bytes(&tensors[i], &bytes, err);
+        if (!st)
+            st = sl_hash_update(hash, tensors[i].data, bytes, err);
+    }
+    if (!st)
+        st = sl_hash_finish(hash, hex, err);
+    if (!st) {
+        char *mark = memmem(header, size, SHA256_MARK, sizeof SHA256_MARK - 1);
+        memcpy(mark + sizeof SHA256_MARK - 1, hex, DIGEST_CHARS);
+    }
+    sl_hash_destroy(hash);
+    return st;
+}
+
+sl_status sl_safetensors_write(const char *path, const sl_tensor_view *tensors, size_t n,
+                               const json_t *metadata, sl_error *err)
+{
+    char *header = NULL;
+    size_t size = 0, bytes;
+    sl_file_writer *writer = NULL;
+    sl_status st = build_header(tensors, n, metadata, &header, &size, err);
+    if (!st)
+        st = sign(header, size, tensors, n, err);
+    if (!st)
+        st = sl_file_writer_open(&writer, path, err);
+    if (st)
+        goto done;
+    st = sl_file_writer_write(writer, header, size, err);
+    for (size_t i = 0; i < n && !st; i++) {
+        st = view_bytes(&tensors[i], &bytes, err);
+        if (!st)
+            st = sl_file_writer_write(writer, tensors[i].data, bytes, err);
+    }
+    if (st)
+        goto done;
+    st = sl_file_writer_commit(writer, err);
+    writer = NULL; /* commit has freed it */
+done:
+    sl_file_writer_abort(writer);
+    free(header);
+    return st;
+}
