@@ -1,0 +1,312 @@
+/* Loader threads fill a ring of slots ahead of the reader: batch b goes into slot b mod ring. A
+ * slot is FREE, then BUSY while a thread fills it, READY, and FREE again when the reader asks for
+ * the next batch. Threads take batches in order, so the ring never holds one that is not needed
+ * next. */
+#include "data/loader.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "data/augment.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    enum { SLOT_FREE, SLOT_BUSY, SLOT_READY } state;
+    sl_batch batch;
+    float *images;   /* (batch_size, 3, h, w) */
+    float *targets;  /* (batch_size, classes) */
+    uint32_t *index; /* (batch_size) */
+} slot;
+
+struct sl_loader {
+    const sl_dataset *set;
+    const sl_targets *targets;
+    sl_loader_options options;
+    sl_pixel_table table;
+    size_t n_images, n_batches; /* per epoch */
+    uint32_t *images;           /* (n_images) the chosen images, as the caller gave them */
+
+    size_t n_slots;
+    slot *slots;
+    int n_threads; /* running */
+    pthread_t *threads;
+
+    pthread_mutex_t lock; /* guards what follows and the slots' states */
+    pthread_cond_t changed;
+    bool stop;
+    int busy;         /* threads that fill a slot; order and epoch stand still meanwhile */
+    size_t next_fill; /* the batch that a thread takes next */
+    size_t next_give; /* the batch that the reader gets next */
+    slot *given;      /* the reader's, or NULL */
+    uint32_t epoch;
+    uint32_t *order; /* (n_images) the epoch's order */
+};
+
+/* ---- filling: on the loader threads, without the lock ---- */
+
+static void fill_slot(const sl_loader *loader, size_t b, slot *s)
+{
+    const sl_loader_options *o = &loader->options;
+    const sl_dataset *set = loader->set;
+    const size_t classes = (size_t)loader->targets->classes;
+    const size_t image_size = (size_t)set->channels * (size_t)set->height * (size_t)set->width;
+    const size_t first = b * o->batch_size, left = loader->n_images - first;
+    const size_t n = left < o->batch_size ? left : o->batch_size;
+
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t image = loader->order[first + i];
+        const sl_placement placement =
+            sl_placement_draw(&o->augmentation, o->seed, loader->epoch, image);
+        sl_image_place(&loader->table, set->pixels + image * image_size, set->height, set->width,
+                       placement, s->images + i * image_size);
+        memcpy(s->targets + i * classes, loader->targets->p + image * classes,
+               classes * sizeof *s->targets);
+        s->index[i] = image;
+    }
+    s->batch.n = n;
+}
+
+static slot *slot_of(const sl_loader *loader, size_t b)
+{
+    return &loader->slots[b % loader->n_slots];
+}
+
+static bool can_fill(const sl_loader *loader)
+{
+    return loader->next_fill < loader->n_batches &&
+           slot_of(loader, loader->next_fill)->state == SLOT_FREE;
+}
+
+static void *work(void *user)
+{
+    sl_loader *loader = user;
+    pthread_mutex_lock(&loader->lock);
+    for (;;) {
+        while (!loader->stop && !can_fill(loader))
+            pthread_cond_wait(&loader->changed, &loader->lock);
+        if (loader->stop)
+            break;
+        const size_t b = loader->next_fill++;
+        slot *s = slot_of(loader, b);
+        s->state = SLOT_BUSY;
+        loader->busy++;
+        pthread_mutex_unlock(&loader->lock);
+
+        fill_slot(loader, b, s);
+
+        pthread_mutex_lock(&loader->lock);
+        s->state = SLOT_READY;
+        loader->busy--;
+        pthread_cond_broadcast(&loader->changed);
+    }
+    pthread_mutex_unlock(&loader->lock);
+    return NULL;
+}
+
+/* ---- reading ---- */
+
+size_t sl_loader_batches(const sl_loader *loader)
+{
+    return loader->n_batches;
+}
+
+sl_status sl_loader_start(sl_loader *loader, uint32_t epoch, size_t first_batch, sl_error *err)
+{
+    if (first_batch > loader->n_batches)
+        return sl_error_set(err, SL_EINVAL, "an epoch has %zu batches, so it can't start at %zu",
+                            loader->n_batches, first_batch);
+    pthread_mutex_lock(&loader->lock);
+    loader->next_fill = loader->n_batches; /* nobody begins another */
+    while (loader->busy > 0)
+        pthread_cond_wait(&loader->changed, &loader->lock);
+    for (size_t i = 0; i < loader->n_slots; i++)
+        loader->slots[i].state = SLOT_FREE;
+    loader->given = NULL;
+
+    loader->epoch = epoch;
+    memcpy(loader->order, loader->images, loader->n_images * sizeof *loader->order);
+    if (loader->options.shuffle) {
+        sl_random r = sl_random_stream(loader->options.seed, SL_RANDOM_ORDER, epoch, 0);
+        sl_random_shuffle(&r, loader->order, loader->n_images);
+    }
+    loader->next_give = loader->next_fill = first_batch;
+    pthread_cond_broadcast(&loader->changed);
+    pthread_mutex_unlock(&loader->lock);
+    return SL_OK;
+}
+
+sl_status sl_loader_next(sl_loader *loader, const sl_batch **out, sl_error *err)
+{
+    (void)err; /* everything was checked when the loader was made */
+    *out = NULL;
+    pthread_mutex_lock(&loader->lock);
+    if (loader->given) {
+        loader->given->state = SLOT_FREE;
+        loader->given = NULL;
+        pthread_cond_broadcast(&loader->changed);
+    }
+    if (loader->next_give < loader->n_batches) {
+        slot *s = slot_of(loader, loader->next_give++);
+        while (s->state != SLOT_READY)
+            pthread_cond_wait(&loader->changed, &loader->lock);
+        loader->given = s;
+        *out = &s->batch;
+    }
+    pthread_mutex_unlock(&loader->lock);
+    return SL_OK;
+}
+
+/* ---- creating ---- */
+
+static sl_status check_options(const sl_dataset *set, const sl_targets *targets,
+                               const sl_loader_options *o, sl_error *err)
+{
+    if (set->channels != 3)
+        return sl_error_set(err, SL_EUNSUPPORTED, "images have %d channels, expected 3",
+                            set->channels);
+    if (targets->n != set->n || targets->classes != set->classes)
+        return sl_error_set(err, SL_EMISMATCH,
+                            "targets are %zu rows of %d classes, but the set '%s' has %zu images "
+                            "of %d classes",
+                            targets->n, targets->classes, set->name, set->n, set->classes);
+    if (set->n > UINT32_MAX)
+        return sl_error_set(err, SL_EUNSUPPORTED, "the set has over 2^32 images");
+    if (o->batch_size < 1 || o->threads < 1)
+        return sl_error_set(err, SL_EINVAL,
+                            "batch size is %zu and threads %d, expected at least 1 of each",
+                            o->batch_size, o->threads);
+    if (o->augmentation.crop &&
+        (o->augmentation.crop_pad < 0 || o->augmentation.crop_pad >= set->height ||
+         o->augmentation.crop_pad >= set->width))
+        return sl_error_set(err, SL_EINVAL, "crop pad is %d, expected 0..%d",
+                            o->augmentation.crop_pad, set->height - 1);
+    for (int c = 0; c < 3; c++)
+        if (!(o->normalization.std[c] > 0))
+            return sl_error_set(err, SL_EINVAL,
+                                "standard deviation of channel %d is %g, expected more than 0", c,
+                                (double)o->normalization.std[c]);
+    return SL_OK;
+}
+
+static sl_status choose_images(sl_loader *loader, const int64_t *indices, size_t n_indices,
+                               sl_error *err)
+{
+    const size_t n = loader->set->n, batch_size = loader->options.batch_size;
+    loader->n_images = indices ? n_indices : n;
+    sl_status st = sl_alloc(&loader->images, loader->n_images, sizeof *loader->images, err);
+    if (!st)
+        st = sl_alloc(&loader->order, loader->n_images, sizeof *loader->order, err);
+    if (st)
+        return st;
+    for (size_t i = 0; i < loader->n_images; i++) {
+        const int64_t image = indices ? indices[i] : (int64_t)i;
+        if (image < 0 || (uint64_t)image >= n)
+            return sl_error_set(err, SL_EINVAL, "index %zu is %lld, but the set has %zu images", i,
+                                (long long)image, n);
+        loader->images[i] = (uint32_t)image;
+    }
+    loader->n_batches = loader->n_images / batch_size;
+    if (!loader->options.drop_last && loader->n_images % batch_size != 0)
+        loader->n_batches++;
+    if (loader->n_batches == 0)
+        return sl_error_set(err, SL_EINVAL, "%zu images don't fill one batch of %zu",
+                            loader->n_images, batch_size);
+    loader->next_fill = loader->next_give = loader->n_batches; /* nothing before a start */
+    return SL_OK;
+}
+
+static sl_status create_slots(sl_loader *loader, sl_error *err)
+{
+    const sl_dataset *set = loader->set;
+    const size_t n = loader->options.batch_size, classes = (size_t)set->classes;
+    const size_t image_size = (size_t)set->channels * (size_t)set->height * (size_t)set->width;
+    size_t images_size, targets_size;
+    if (!sl_size_mul(n, image_size, &images_size) || !sl_size_mul(n, classes, &targets_size))
+        return sl_error_set(err, SL_ENOMEM, "a batch of %zu images is too large", n);
+
+    /* One for the reader, one in the making by each thread, one ready. */
+    const size_t n_slots = (size_t)loader->options.threads + 2;
+    sl_status st = sl_alloc(&loader->slots, n_slots, sizeof *loader->slots, err);
+    if (st)
+        return st;
+    loader->n_slots = n_slots;
+    for (size_t i = 0; !st && i < n_slots; i++) {
+        slot *s = &loader->slots[i];
+        st = sl_alloc_aligned(&s->images, images_size, sizeof *s->images, err);
+        if (!st)
+            st = sl_alloc_aligned(&s->targets, targets_size, sizeof *s->targets, err);
+        if (!st)
+            st = sl_alloc(&s->index, n, sizeof *s->index, err);
+        s->batch = (sl_batch){ .images = s->images, .targets = s->targets, .index = s->index };
+    }
+    return st;
+}
+
+static sl_status start_threads(sl_loader *loader, sl_error *err)
+{
+    const int wanted = loader->options.threads;
+    sl_status st = sl_alloc(&loader->threads, (size_t)wanted, sizeof *loader->threads, err);
+    while (!st && loader->n_threads < wanted) {
+        const int failed = pthread_create(&loader->threads[loader->n_threads], NULL, work, loader);
+        if (failed)
+            st = sl_error_set(err, SL_ENOMEM, "can't start loader thread %d: %s",
+                              loader->n_threads + 1, strerror(failed));
+        else
+            loader->n_threads++;
+    }
+    return st;
+}
+
+sl_status sl_loader_create(sl_loader **out, const sl_dataset *set, const sl_targets *targets,
+                           const int64_t *indices, size_t n_indices,
+                           const sl_loader_options *options, sl_error *err)
+{
+    *out = NULL;
+    sl_status st = check_options(set, targets, options, err);
+    if (st)
+        return st;
+    sl_loader *loader;
+    st = sl_alloc(&loader, 1, sizeof *loader, err);
+    if (st)
+        return st;
+    loader->set = set;
+    loader->targets = targets;
+    loader->options = *options;
+    pthread_mutex_init(&loader->lock, NULL); /* these two can't fail on Linux */
+    pthread_cond_init(&loader->changed, NULL);
+    sl_pixel_table_init(&loader->table, &options->normalization);
+    st = choose_images(loader, indices, n_indices, err);
+    if (!st)
+        st = create_slots(loader, err);
+    if (!st)
+        st = start_threads(loader, err);
+    if (st)
+        sl_loader_destroy(loader);
+    else
+        *out = loader;
+    return st;
+}
+
+void sl_loader_destroy(sl_loader *loader)
+{
+    if (!loader)
+        return;
+    pthread_mutex_lock(&loader->lock);
+    loader->stop = true;
+    pthread_cond_broadcast(&loader->changed);
+    pthread_mutex_unlock(&loader->lock);
+    for (int i = 0; i < loader->n_threads; i++)
+        pthread_join(loader->threads[i], NULL);
+    for (size_t i = 0; i < loader->n_slots; i++) {
+        free(loader->slots[i].images);
+        free(loader->slots[i].targets);
+        free(loader->slots[i].index);
+    }
+    free(loader->slots);
+    free(loader->threads);
+    free(loader->images);
+    free(loader->order);
+    pthread_cond_destroy(&loader->changed);
+    pthread_mutex_destroy(&loader->lock);
+    free(loader);
+}
