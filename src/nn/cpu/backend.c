@@ -1,0 +1,128 @@
+#include "nn/cpu/cpu.h"
+
+#include "base/memory.h"
+#include <omp.h>
+#include <stdlib.h>
+
+static const sl_cpu_op *const ops[SL_OP_COUNT] = {
+    [SL_OP_CONV] = &sl_cpu_conv,
+    [SL_OP_CONV_BWD_DATA] = &sl_cpu_conv_bwd_data,
+    [SL_OP_CONV_BWD_WEIGHTS] = &sl_cpu_conv_bwd_weights,
+    [SL_OP_NORM] = &sl_cpu_norm,
+    [SL_OP_NORM_BWD] = &sl_cpu_norm_bwd,
+    [SL_OP_RELU] = &sl_cpu_relu,
+    [SL_OP_RELU_BWD] = &sl_cpu_relu_bwd,
+    [SL_OP_ADD] = &sl_cpu_add,
+    [SL_OP_GLOBAL_POOL] = &sl_cpu_global_pool,
+    [SL_OP_GLOBAL_POOL_BWD] = &sl_cpu_global_pool_bwd,
+    [SL_OP_LINEAR] = &sl_cpu_linear,
+    [SL_OP_LINEAR_BWD] = &sl_cpu_linear_bwd,
+    [SL_OP_XENT] = &sl_cpu_xent,
+};
+
+static void device_close(sl_device *device)
+{
+    sl_cpu_device *dev = (sl_cpu_device *)device;
+    sl_onednn_destroy(dev->onednn);
+    free(dev);
+}
+
+static sl_status device_open(sl_device **out, const char *spec, int threads, sl_error *err)
+{
+    sl_cpu_device *dev = NULL;
+    *out = NULL;
+    if (*spec)
+        return sl_error_set(err, SL_EINVAL, "device 'cpu' takes no '%.40s'", spec);
+    sl_status st = sl_alloc(&dev, 1, sizeof *dev, err);
+    if (st)
+        return st;
+    dev->base.backend = &sl_backend_cpu;
+    dev->base.threads = threads;
+    dev->vector = sl_vector_select();
+    st = sl_onednn_create(&dev->onednn, err);
+    if (st) {
+        device_close((sl_device *)dev);
+        return st;
+    }
+    *out = (sl_device *)dev;
+    return SL_OK;
+}
+
+static sl_layout layout(const sl_device *dev, int c, int h, int w)
+{
+    (void)dev, (void)c, (void)h, (void)w;
+    return SL_LAYOUT_BLOCKED16;
+}
+
+static bool supports(const sl_device *dev, const sl_op *op)
+{
+    (void)dev;
+    return !ops[op->kind]->supports || ops[op->kind]->supports(op);
+}
+
+/* Both oneDNN and our own loops take the calling thread's number of OpenMP threads. */
+static void use_threads(const sl_cpu_device *dev)
+{
+    if (omp_get_max_threads() != dev->base.threads)
+        omp_set_num_threads(dev->base.threads);
+}
+
+static void unplan(sl_kernel *kernel)
+{
+    sl_cpu_kernel *k = (sl_cpu_kernel *)kernel;
+    sl_onednn_conv_destroy(k->conv);
+    free(k);
+}
+
+static sl_status plan(sl_device *device, const sl_op *op, sl_kernel **out, size_t *scratch_bytes,
+                      sl_error *err)
+{
+    sl_cpu_kernel *k = NULL;
+    *out = NULL;
+    *scratch_bytes = 0;
+    sl_status st = sl_alloc(&k, 1, sizeof *k, err);
+    if (st)
+        return st;
+    k->base.backend = &sl_backend_cpu;
+    k->base.op = *op;
+    k->dev = (sl_cpu_device *)device;
+    use_threads(k->dev);
+    if (ops[op->kind]->plan)
+        st = ops[op->kind]->plan(k, scratch_bytes, err);
+    if (st) {
+        unplan((sl_kernel *)k);
+        return st;
+    }
+    *out = (sl_kernel *)k;
+    return SL_OK;
+}
+
+static sl_status load(sl_kernel *kernel, const void *const *in, sl_error *err)
+{
+    sl_cpu_kernel *k = (sl_cpu_kernel *)kernel;
+    const sl_cpu_op *op = ops[k->base.op.kind];
+    if (!op->load)
+        return SL_OK;
+    use_threads(k->dev);
+    return op->load(k, in, err);
+}
+
+static sl_status run(sl_kernel *kernel, const void *const *in, void *const *out, void *scratch,
+                     sl_error *err)
+{
+    sl_cpu_kernel *k = (sl_cpu_kernel *)kernel;
+    use_threads(k->dev);
+    return ops[k->base.op.kind]->run(k, in, out, scratch, err);
+}
+
+const sl_backend sl_backend_cpu = {
+    .name = "cpu",
+    .open = device_open,
+    .close = device_close,
+    .layout = layout,
+    .supports = supports,
+    .plan = plan,
+    .load = load,
+    .run = run,
+    .unplan = unplan,
+};

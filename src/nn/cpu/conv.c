@@ -1,0 +1,58 @@
+/* Convolutions by oneDNN. */
+#include "nn/cpu/cpu.h"
+
+#include <string.h>
+
+static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
+{
+    sl_status st = sl_onednn_conv_create(&k->conv, k->dev->onednn, &k->base.op, err);
+    if (!st)
+        *scratch_bytes = sl_onednn_conv_scratch_bytes(k->conv);
+    return st;
+}
+
+static sl_status load(sl_cpu_kernel *k, const void *const *in, sl_error *err)
+{
+    return sl_onednn_conv_load(k->conv, in[SL_CONV_WEIGHT], err);
+}
+
+/* oneDNN's arguments are not const, though it only reads what it calls a source. */
+static void *source(const void *p)
+{
+    void *q;
+    memcpy(&q, &p, sizeof q);
+    return q;
+}
+
+static sl_status run_forward(sl_cpu_kernel *k, const void *const *in, void *const *out,
+                             void *scratch, sl_error *err)
+{
+    const void *residual = in[SL_CONV_RESIDUAL];
+    if (residual && residual != out[0])
+        memcpy(out[0], residual, sl_desc_bytes(&k->base.op.y)); /* the library adds in place */
+    return sl_onednn_conv_run(k->conv, source(in[SL_CONV_X]), out[0], NULL,
+                              source(in[SL_CONV_BIAS]), scratch, err);
+}
+
+static sl_status load_bwd_data(sl_cpu_kernel *k, const void *const *in, sl_error *err)
+{
+    return sl_onednn_conv_load(k->conv, in[SL_CONV_BWD_DATA_WEIGHT], err);
+}
+
+static sl_status run_bwd_data(sl_cpu_kernel *k, const void *const *in, void *const *out,
+                              void *scratch, sl_error *err)
+{
+    return sl_onednn_conv_run(k->conv, out[0], source(in[SL_CONV_BWD_DATA_DY]), NULL, NULL, scratch,
+                              err);
+}
+
+static sl_status run_bwd_weights(sl_cpu_kernel *k, const void *const *in, void *const *out,
+                                 void *scratch, sl_error *err)
+{
+    return sl_onednn_conv_run(k->conv, source(in[SL_CONV_BWD_WEIGHTS_X]),
+                              source(in[SL_CONV_BWD_WEIGHTS_DY]), out[0], out[1], scratch, err);
+}
+
+const sl_cpu_op sl_cpu_conv = { .plan = plan, .load = load, .run = run_forward };
+const sl_cpu_op sl_cpu_conv_bwd_data = { .plan = plan, .load = load_bwd_data, .run = run_bwd_data };
+const sl_cpu_op sl_cpu_conv_bwd_weights = { .plan = plan, .run = run_bwd_weights };

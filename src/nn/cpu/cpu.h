@@ -1,0 +1,53 @@
+/* Shared by the files of the cpu backend: oneDNN's convolutions and matrix products, own vector
+ * code for everything between them. Activations are blocked by 16 channels, pooled ones plain. */
+#ifndef NN_CPU_CPU_H
+#define NN_CPU_CPU_H
+
+#include "nn/backend.h"
+#include "nn/cpu/onednn.h"
+#include "nn/cpu/vector.h"
+
+enum { SL_BLOCK = 16 }; /* channels side by side in a blocked activation */
+
+typedef struct {
+    sl_device_base base;
+    sl_onednn *onednn;
+    const sl_vector_kernels *vector; /* for this processor */
+} sl_cpu_device;
+
+typedef struct {
+    sl_kernel_base base;
+    sl_cpu_device *dev;
+    sl_onednn_conv *conv; /* convolutions only */
+} sl_cpu_kernel;
+
+/* A kind's functions; plan and load may be NULL. */
+typedef struct {
+    bool (*supports)(const sl_op *op);
+    sl_status (*plan)(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err);
+    sl_status (*load)(sl_cpu_kernel *k, const void *const *in, sl_error *err);
+    sl_status (*run)(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
+                     sl_error *err);
+} sl_cpu_op;
+
+extern const sl_cpu_op sl_cpu_conv, sl_cpu_conv_bwd_data, sl_cpu_conv_bwd_weights, sl_cpu_norm,
+    sl_cpu_norm_bwd, sl_cpu_relu, sl_cpu_relu_bwd, sl_cpu_add, sl_cpu_global_pool,
+    sl_cpu_global_pool_bwd, sl_cpu_linear, sl_cpu_linear_bwd, sl_cpu_xent;
+
+/* Blocks of 16 channels, and pixels of one image. */
+static inline size_t sl_cpu_blocks(const sl_desc *d)
+{
+    return ((size_t)d->c + SL_BLOCK - 1) / SL_BLOCK;
+}
+static inline size_t sl_cpu_pixels(const sl_desc *d)
+{
+    return (size_t)d->h * (size_t)d->w;
+}
+
+/* One image's block of 16 channels: where it starts in a blocked activation, in floats. */
+static inline size_t sl_cpu_tile(const sl_desc *d, size_t image, size_t block)
+{
+    return (image * sl_cpu_blocks(d) + block) * sl_cpu_pixels(d) * SL_BLOCK;
+}
+
+#endif

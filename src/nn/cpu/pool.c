@@ -1,0 +1,58 @@
+/* Global average pooling: blocked activations to one plain row of channels an image, and back. */
+#include "nn/cpu/cpu.h"
+
+#include <string.h>
+
+static bool supports(const sl_op *op)
+{
+    return op->x.layout == SL_LAYOUT_BLOCKED16 && op->y.layout == SL_LAYOUT_PLAIN;
+}
+
+static size_t lanes_of(const sl_desc *d, size_t block)
+{
+    size_t left = (size_t)d->c - block * SL_BLOCK;
+    return left < SL_BLOCK ? left : SL_BLOCK;
+}
+
+static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
+                     sl_error *err)
+{
+    (void)scratch, (void)err;
+    const sl_desc *d = &k->base.op.x;
+    size_t blocks = sl_cpu_blocks(d), pixels = sl_cpu_pixels(d), channels = (size_t)d->c;
+    size_t tiles = blocks * (size_t)d->n;
+    const float *x = in[0];
+    float *y = out[0]; /* (n, c) */
+#pragma omp parallel for schedule(static)
+    for (size_t t = 0; t < tiles; t++) {
+        size_t image = t / blocks, block = t % blocks;
+        float sum[SL_BLOCK];
+        k->dev->vector->tile_sum(x + t * pixels * SL_BLOCK, pixels, sum);
+        for (size_t c = 0; c < lanes_of(d, block); c++)
+            y[image * channels + block * SL_BLOCK + c] = sum[c] / (float)pixels;
+    }
+    return SL_OK;
+}
+
+static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
+                         sl_error *err)
+{
+    (void)scratch, (void)err;
+    const sl_desc *d = &k->base.op.x;
+    size_t blocks = sl_cpu_blocks(d), pixels = sl_cpu_pixels(d), channels = (size_t)d->c;
+    size_t tiles = blocks * (size_t)d->n;
+    const float *dy = in[0]; /* (n, c) */
+    float *dx = out[0];
+#pragma omp parallel for schedule(static)
+    for (size_t t = 0; t < tiles; t++) {
+        size_t image = t / blocks, block = t % blocks;
+        float value[SL_BLOCK] = { 0 };
+        for (size_t c = 0; c < lanes_of(d, block); c++)
+            value[c] = dy[image * channels + block * SL_BLOCK + c] / (float)pixels;
+        k->dev->vector->tile_fill(dx + t * pixels * SL_BLOCK, pixels, value);
+    }
+    return SL_OK;
+}
+
+const sl_cpu_op sl_cpu_global_pool = { .supports = supports, .run = run };
+const sl_cpu_op sl_cpu_global_pool_bwd = { .supports = supports, .run = run_bwd };

@@ -1,0 +1,86 @@
+/* A lowered graph: buffers and a straight list of steps over them. lower.c writes the forward part,
+ * backward.c derives the backward part, arena.c places the buffers, plan.c runs it. */
+#ifndef NN_PROGRAM_H
+#define NN_PROGRAM_H
+
+#include "nn/backend.h"
+#include "nn/graph.h"
+#include "nn/plan.h"
+
+typedef enum {
+    SL_PLACE_ARENA,   /* activations, their gradients, saved statistics */
+    SL_PLACE_VALUES,  /* params->values */
+    SL_PLACE_BUFFERS, /* params->buffers */
+    SL_PLACE_GRADIENTS,
+    SL_PLACE_FOLDED, /* convolution weights with a batch norm folded in */
+} sl_place;
+
+typedef struct {
+    sl_place place;
+    size_t bytes;
+    size_t offset;   /* bytes, within the place; the arena's are set by arena.c */
+    int first, last; /* arena: steps in which it must hold its content; -1 = before the first, the
+                        number of steps = after the last */
+    int alias_of;    /* arena: the buffer whose memory it takes over, or -1 */
+} sl_buffer;
+
+typedef struct {
+    sl_op op;
+    int in[SL_OP_MAX_IN], out[SL_OP_MAX_OUT]; /* buffers, or -1 */
+    sl_kernel *kernel;
+    double seconds; /* profile: total of runs */
+} sl_step;
+
+/* A run of nodes that one forward operation computes: convolution, norm, add, relu in this order,
+ * any of them missing (-1); or one node of another kind. */
+typedef struct {
+    sl_node_kind kind; /* of the first node */
+    int conv, norm, add, relu, other;
+    sl_value x, residual, y; /* residual: the add's other operand, or -1 */
+    int last_node;           /* where in the graph's order the result is due */
+    int y_buffer, mean_buffer, inv_std_buffer;
+} sl_group;
+
+/* One batch norm folded into the convolution before it (evaluation). */
+typedef struct {
+    int conv, norm;   /* nodes */
+    int weight, bias; /* folded buffers */
+} sl_fold;
+
+typedef struct {
+    const sl_graph *graph; /* borrowed */
+    sl_device *dev;        /* borrowed */
+    sl_plan_options options;
+
+    sl_buffer *buffers;
+    sl_step *steps;
+    sl_group *groups;
+    sl_fold *folds;
+    size_t n_buffers, n_steps, n_groups, n_folds;
+    size_t buffers_capacity, steps_capacity, groups_capacity, folds_capacity;
+    size_t n_forward_steps;
+
+    int *value_buffer; /* by value: the buffer that holds it, or -1 (fused away) */
+    int input, target, logits, loss, input_grad; /* buffers; -1 where the mode has none */
+    size_t folded_bytes, arena_bytes, scratch_bytes;
+} sl_program;
+
+SL_CHECK sl_status sl_program_lower(sl_program *p, sl_error *err);    /* lower.c */
+SL_CHECK sl_status sl_program_backward(sl_program *p, sl_error *err); /* backward.c */
+SL_CHECK sl_status sl_program_place(sl_program *p, sl_error *err);    /* arena.c */
+void sl_program_release(sl_program *p);
+
+/* Shared by lower.c and backward.c. */
+sl_desc sl_program_desc(const sl_program *p, sl_value v);
+SL_CHECK sl_status sl_program_buffer(sl_program *p, sl_place place, size_t bytes, size_t offset,
+                                     int *out, sl_error *err);
+/* The buffer of tensor i of node (its values, running statistics), or of its gradient. */
+SL_CHECK sl_status sl_program_tensor(sl_program *p, int node, int i, bool gradient, int *out,
+                                     sl_error *err);
+/* An empty step (all slots -1); fill has_in/has_out through sl_step_in and sl_step_out. */
+SL_CHECK sl_status sl_program_step(sl_program *p, sl_op_kind kind, sl_desc x, sl_desc y,
+                                   sl_step **out, sl_error *err);
+void sl_step_in(sl_step *step, int slot, int buffer);
+void sl_step_out(sl_step *step, int slot, int buffer);
+
+#endif
