@@ -29,7 +29,10 @@ typedef struct {
     double loss_sum;
 } sl_score;
 
-/* One image: classes logits and its target row, say targets->p64 + image*classes. */
+#define SL_SCORE_MAX_CLASSES 1024
+
+/* One image: classes (<= SL_SCORE_MAX_CLASSES) logits and its target row, say targets->p64 +
+ * image*classes. */
 void sl_score_add(sl_score *score, const float *logits, const double *target, int classes);
 /* Means over the images added; NaN of none. */
 double sl_score_cross_entropy(const sl_score *score);

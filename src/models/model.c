@@ -26,8 +26,8 @@ static sl_status create(sl_model **out, const sl_family *family, json_t *arch, i
 {
     sl_model *m = NULL;
     *out = NULL;
-    if (classes < 2 || classes > 10000)
-        return sl_error_set(err, SL_EINVAL, "%d classes, expected 2 to 10000", classes);
+    if (classes < 2 || classes > 1000)
+        return sl_error_set(err, SL_EINVAL, "%d classes, expected 2 to 1000", classes);
     sl_status st = sl_alloc(&m, 1, sizeof *m, err);
     if (st)
         return st;
