@@ -33,7 +33,7 @@ format: ## rewrite the C sources in the project's format
 	scripts/install-deps test
 	scripts/format
 
-lint: ## the quick checks, then clang-tidy and cppcheck
+lint: ## the quick checks, then clang-tidy
 	scripts/install-deps build test lint
 	$(call build,debug,,all)
 	scripts/lint
