@@ -1,0 +1,343 @@
+#include "train/loop.h"
+
+#include "base/file.h"
+#include "train/events.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* Between saves within an epoch unless save_every says otherwise. */
+static const double SAVE_INTERVAL_S = 300;
+
+struct sl_loop {
+    sl_loop_options o;
+    sl_train_state state;
+    sl_metrics_log log;
+    sl_loader *loader;
+    sl_plan *plan;
+    sl_optimizer *optimizer;
+    sl_events *events;
+    float *losses, *logits; /* (batch), (batch, classes) */
+    size_t batches;         /* per epoch */
+    double lr;
+    double clock;         /* when state.seconds was last brought up to date */
+    double saved;         /* when the state was last saved */
+    double epoch_seconds; /* of training in this epoch, by this process */
+    uint64_t epoch_images;
+};
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static sl_status diverged(const sl_loop *l, sl_error *err)
+{
+    return sl_error_set(err, SL_EINVAL,
+                        "training diverged in epoch %d, batch %llu (a loss or weight is no longer "
+                        "finite); the last good state is kept; try a lower learning rate",
+                        l->state.epoch + 1, (unsigned long long)l->state.batch + 1);
+}
+
+static bool all_finite(const float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+static sl_status save(sl_loop *l, sl_error *err)
+{
+    double now = now_s();
+
+    if (!all_finite(l->o.params->values, sl_graph_value_floats(l->o.graph)) ||
+        !all_finite(l->o.params->buffers, sl_graph_buffer_floats(l->o.graph)))
+        return diverged(l, err);
+    l->state.seconds += now - l->clock;
+    l->clock = l->saved = now;
+    return sl_train_state_write(&l->state, l->o.run->state, err);
+}
+
+/* False: go on. */
+static bool report(sl_loop *l)
+{
+    char task[64], detail[96];
+    size_t batch_size = l->o.loader.batch_size;
+    sl_progress p = {
+        .task = task,
+        .unit = "images",
+        .detail = detail,
+        .done = l->state.batch * batch_size,
+        .total = l->batches * batch_size,
+    };
+
+    if (!l->o.progress)
+        return false;
+    snprintf(task, sizeof task, "epoch %d/%d", l->state.epoch + 1, l->o.schedule.epochs);
+    detail[0] = '\0';
+    if (l->state.sums.seen)
+        snprintf(detail, sizeof detail, "loss %.4f  acc %.4f  lr %.3g",
+                 l->state.sums.loss / (double)l->state.sums.seen,
+                 (double)l->state.sums.hits / (double)l->state.sums.seen, l->lr);
+    return l->o.progress(l->o.progress_user, &p);
+}
+
+static size_t largest(const float *row, int n)
+{
+    size_t at = 0;
+
+    for (size_t k = 1; k < (size_t)n; k++)
+        if (row[k] > row[at])
+            at = k;
+    return at;
+}
+
+/* One step on a batch. The update is left out if the loss isn't finite. */
+static sl_status step(sl_loop *l, const sl_batch *batch, sl_error *err)
+{
+    int classes = l->o.set->classes;
+    uint64_t number = (uint64_t)l->state.epoch * l->batches + l->state.batch;
+    sl_epoch_sums *sums = &l->state.sums;
+    sl_status st =
+        sl_plan_step(l->plan, batch->images, batch->targets, l->losses, l->logits, NULL, err);
+
+    if (st)
+        return st;
+    for (size_t i = 0; i < batch->n; i++) {
+        size_t at = i * (size_t)classes;
+
+        sums->loss += (double)l->losses[i];
+        sums->hits += largest(l->logits + at, classes) == largest(batch->targets + at, classes);
+    }
+    sums->seen += batch->n;
+    if (!isfinite(sums->loss))
+        return diverged(l, err);
+    l->lr = sl_schedule_lr_at(&l->o.schedule, number, l->batches);
+    sl_optimizer_step(l->optimizer, l->o.params->values, sl_plan_gradients(l->plan), l->lr,
+                      ((const sl_device_base *)(const void *)l->o.device)->threads);
+    l->state.batch++;
+    return SL_OK;
+}
+
+static bool save_is_due(const sl_loop *l)
+{
+    if (l->o.save_every)
+        return l->state.batch % l->o.save_every == 0;
+    return now_s() - l->saved >= SAVE_INTERVAL_S;
+}
+
+/* The rest of the epoch under way. */
+static sl_status train_epoch(sl_loop *l, sl_error *err)
+{
+    double started = now_s();
+    const sl_batch *batch;
+    sl_status st = sl_loader_start(l->loader, (uint32_t)l->state.epoch, l->state.batch, err);
+
+    l->epoch_images = 0;
+    while (!st) {
+        st = sl_loader_next(l->loader, &batch, err);
+        if (st || !batch)
+            break;
+        st = step(l, batch, err);
+        if (st)
+            break;
+        l->epoch_images += batch->n;
+        if (report(l)) {
+            st = save(l, err);
+            return st ? st : sl_error_set(err, SL_EINTERRUPTED, "stopped; the state is saved");
+        }
+        if (save_is_due(l))
+            st = save(l, err);
+    }
+    l->epoch_seconds = now_s() - started;
+    return st;
+}
+
+static sl_epoch_summary summarise(const sl_loop *l)
+{
+    const sl_epoch_sums *sums = &l->state.sums;
+    sl_epoch_summary e = { .epoch = 0, .lr = NAN, .loss = NAN, .accuracy = NAN };
+
+    if (!sums->seen)
+        return e;
+    e.epoch = l->state.epoch + 1;
+    e.lr = sl_schedule_lr_at(&l->o.schedule, (uint64_t)e.epoch * l->batches - 1, l->batches);
+    e.loss = sums->loss / (double)sums->seen;
+    e.accuracy = (double)sums->hits / (double)sums->seen;
+    e.images_per_second = l->epoch_seconds > 0 ? (double)l->epoch_images / l->epoch_seconds : NAN;
+    return e;
+}
+
+/* Keeps the parameters if this row is the best so far. */
+static sl_status keep_best(sl_loop *l, const sl_epoch_summary *e, const double *row, sl_error *err)
+{
+    const sl_metrics_log *log = &l->log;
+    size_t best_row;
+
+    if (!l->o.best || e->epoch < 1)
+        return SL_OK;
+    if (l->state.best_epoch >= 1) {
+        best_row = (size_t)l->state.best_epoch - (l->o.score_first ? 0 : 1);
+        if (!(row[l->o.best_column] < sl_metrics_log_row(log, best_row)[l->o.best_column]))
+            return SL_OK;
+    }
+    l->state.best_epoch = e->epoch;
+    return sl_params_copy(l->o.best, l->o.params, err);
+}
+
+static sl_status publish(sl_loop *l, size_t row, sl_error *err)
+{
+    sl_status st = sl_metrics_log_write(&l->log, l->o.run->metrics, err);
+
+    return st ? st : sl_events_add(l->events, row, err);
+}
+
+/* Scores what was just trained (or the model as it came), and makes it the state. */
+static sl_status finish_epoch(sl_loop *l, sl_error *err)
+{
+    double row[SL_METRICS_MAX_COLUMNS];
+    sl_epoch_summary e = summarise(l);
+    sl_status st = l->o.score(l->o.user, &e, row, err);
+
+    if (st == SL_EINTERRUPTED) {
+        sl_status saved = save(l, err);
+
+        return saved ? saved : sl_error_set(err, st, "stopped; the state is saved");
+    }
+    if (st)
+        return st;
+    row[0] = e.epoch;
+    st = keep_best(l, &e, row, err);
+    if (!st)
+        st = sl_metrics_log_add(&l->log, row, err);
+    if (st)
+        return st;
+    l->state.epoch = e.epoch;
+    l->state.batch = 0;
+    l->state.sums = (sl_epoch_sums){ 0 };
+    st = save(l, err);
+    return st ? st : publish(l, l->log.n_rows - 1, err);
+}
+
+sl_status sl_loop_run(sl_loop *loop, sl_error *err)
+{
+    sl_loop *l = loop;
+    sl_status st = SL_OK;
+
+    if (l->o.score_first && l->log.n_rows == 0)
+        st = finish_epoch(l, err);
+    while (!st && l->state.epoch < l->o.schedule.epochs) {
+        st = train_epoch(l, err);
+        if (!st)
+            st = finish_epoch(l, err);
+    }
+    return st;
+}
+
+sl_status sl_loop_amend(sl_loop *loop, size_t row, sl_error *err)
+{
+    return publish(loop, row, err);
+}
+
+const sl_train_state *sl_loop_state(const sl_loop *loop)
+{
+    return &loop->state;
+}
+
+/* Reads the run's state if there is one, and brings the files that follow from it up to date. */
+static sl_status resume(sl_loop *l, sl_error *err)
+{
+    sl_status st = SL_OK;
+
+    if (sl_file_exists(l->o.run->state)) {
+        st = sl_train_state_read(&l->state, l->o.run->state, err);
+        if (!st)
+            sl_log(SL_LOG_INFO, "continuing in '%s' behind epoch %d, batch %llu", l->o.run->folder,
+                   l->state.epoch, (unsigned long long)l->state.batch);
+    }
+    if (!st)
+        st = sl_metrics_log_write(&l->log, l->o.run->metrics, err);
+    if (!st)
+        st = sl_events_open(&l->events, l->o.run->events, &l->log, err);
+    return st;
+}
+
+static sl_status build(sl_loop *l, sl_error *err)
+{
+    size_t batch = l->o.loader.batch_size;
+    sl_plan_options plan = { .batch = (int)batch, .mode = SL_MODE_TRAIN };
+    sl_status st = sl_loader_create(&l->loader, l->o.set, l->o.targets, l->o.indices,
+                                    l->o.n_indices, &l->o.loader, err);
+
+    if (st)
+        return st;
+    l->batches = sl_loader_batches(l->loader);
+    if (l->batches == 0)
+        return sl_error_set(err, SL_EINVAL,
+                            "a batch of %zu is more than the %zu images to train on; choose a "
+                            "smaller batch size",
+                            batch, l->o.indices ? l->o.n_indices : l->o.set->n);
+    st = sl_plan_create(&l->plan, l->o.graph, l->o.params, l->o.device, &plan, err);
+    if (!st)
+        st = sl_optimizer_create(&l->optimizer, &l->o.optimizer, sl_graph_value_floats(l->o.graph),
+                                 err);
+    if (!st)
+        st = sl_alloc(&l->losses, batch, sizeof(float), err);
+    if (!st)
+        st = sl_alloc(&l->logits, batch * (size_t)l->o.set->classes, sizeof(float), err);
+    return st;
+}
+
+sl_status sl_loop_create(sl_loop **out, const sl_loop_options *options, sl_error *err)
+{
+    sl_loop *l = NULL;
+    sl_status st;
+
+    *out = NULL;
+    st = sl_alloc(&l, 1, sizeof *l, err);
+    if (st)
+        return st;
+    l->o = *options;
+    l->o.loader.shuffle = true;
+    l->o.loader.drop_last = true;
+    l->log = (sl_metrics_log){ .columns = options->columns, .n_columns = options->n_columns };
+    l->clock = l->saved = now_s();
+    st = build(l, err);
+    if (st)
+        goto done;
+    l->state = (sl_train_state){
+        .best_epoch = -1,
+        .log = &l->log,
+        .params = options->params,
+        .best = options->best,
+        .optimizer = l->optimizer,
+    };
+    st = resume(l, err);
+    if (st)
+        goto done;
+    *out = l;
+    l = NULL;
+done:
+    sl_loop_destroy(l);
+    return st;
+}
+
+void sl_loop_destroy(sl_loop *loop)
+{
+    if (!loop)
+        return;
+    sl_events_close(loop->events);
+    sl_metrics_log_release(&loop->log);
+    sl_optimizer_destroy(loop->optimizer);
+    sl_plan_destroy(loop->plan);
+    sl_loader_destroy(loop->loader);
+    free(loop->losses);
+    free(loop->logits);
+    free(loop);
+}

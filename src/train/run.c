@@ -1,0 +1,182 @@
+#include "train/run.h"
+
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum { MAX_CONFIG_BYTES = 1 << 20 };
+
+static sl_status take_lock(sl_run *run, sl_error *err)
+{
+    const char *path;
+    sl_status st = sl_run_path(run, &path, "lock", err);
+
+    if (st)
+        return st;
+    run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (run->lock < 0)
+        return sl_io_error(err, path, "opened", errno);
+    if (flock(run->lock, LOCK_EX | LOCK_NB) == 0)
+        return SL_OK;
+    if (errno != EWOULDBLOCK)
+        return sl_io_error(err, path, "locked", errno);
+    st =
+        sl_error_set(err, SL_EINVAL,
+                     "another process works in this run folder; wait for it or use another folder");
+    return sl_error_at(err, st, "%s", run->folder);
+}
+
+/* Temporaries of files that were being written when a process was killed. */
+static void remove_temporaries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+
+    if (!dir)
+        return;
+    while ((entry = readdir(dir))) {
+        size_t n = strlen(entry->d_name);
+
+        if (n > 4 && strcmp(entry->d_name + n - 4, ".tmp") == 0)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    closedir(dir);
+}
+
+static const char *value_text(const json_t *value, char *buffer, size_t size)
+{
+    if (!value)
+        return "nothing";
+    memset(buffer, 0, size); /* what doesn't fit is left out, without an end */
+    json_dumpb(value, buffer, size - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    return buffer;
+}
+
+/* Whether two sections have the same members. */
+static sl_status compare_section(json_t *was, json_t *now, sl_error *err)
+{
+    json_t *sides[] = { now, was };
+    char was_text[96], now_text[96];
+
+    for (int side = 0; side < 2; side++) {
+        const char *key;
+        json_t *ignored;
+
+        json_object_foreach(sides[side], key, ignored)
+        {
+            const json_t *a = json_object_get(was, key), *b = json_object_get(now, key);
+
+            if (a && b && json_equal(a, b))
+                continue;
+            return sl_error_set(err, SL_EMISMATCH,
+                                "this run was begun with '%s' %s, not %s; repeat its options or "
+                                "use another folder",
+                                key, value_text(a, was_text, sizeof was_text),
+                                value_text(b, now_text, sizeof now_text));
+        }
+    }
+    return SL_OK;
+}
+
+/* Checks an existing config.json against config, or writes it. */
+static sl_status settle_config(sl_run *run, const json_t *config, sl_error *err)
+{
+    static const char *const sections[] = { "settings", "model", "data" };
+    json_t *was;
+    sl_status st;
+
+    if (!sl_file_exists(run->config))
+        return sl_json_write(run->config, config, err);
+    st = sl_json_read(&was, run->config, MAX_CONFIG_BYTES, err);
+    if (st)
+        return st;
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0] && !st; i++)
+        st = compare_section(json_object_get(was, sections[i]),
+                             json_object_get(config, sections[i]), err);
+    json_decref(was);
+    return st ? sl_error_at(err, st, "%s", run->config) : SL_OK;
+}
+
+sl_status sl_run_path(sl_run *run, const char **out, const char *name, sl_error *err)
+{
+    return sl_arena_printf(&run->memory, out, err, "%s/%s", run->folder, name);
+}
+
+static sl_status set_paths(sl_run *run, const char *folder, sl_error *err)
+{
+    struct {
+        const char **path, *name;
+    } const files[] = {
+        { &run->config, "config.json" },
+        { &run->metrics, "metrics.csv" },
+        { &run->events, "events.out.tfevents.softlabel" },
+        { &run->state, "checkpoints/state.safetensors" },
+        { &run->result, "result.json" },
+    };
+    sl_status st = sl_arena_strdup(&run->memory, &run->folder, folder, err);
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && !st; i++)
+        st = sl_run_path(run, files[i].path, files[i].name, err);
+    return st;
+}
+
+sl_status sl_run_open(sl_run **out, const char *folder, const json_t *config, sl_error *err)
+{
+    sl_run *run = NULL;
+    const char *checkpoints;
+    sl_status st;
+
+    *out = NULL;
+    st = sl_alloc(&run, 1, sizeof *run, err);
+    if (st)
+        return st;
+    run->lock = -1;
+    st = set_paths(run, folder, err);
+    if (!st)
+        st = sl_run_path(run, &checkpoints, "checkpoints", err);
+    if (!st)
+        st = sl_make_directories(checkpoints, err);
+    if (!st)
+        st = take_lock(run, err);
+    if (st)
+        goto done;
+    remove_temporaries(folder);
+    remove_temporaries(checkpoints);
+    st = settle_config(run, config, err);
+    if (st)
+        goto done;
+    run->finished = sl_file_exists(run->result);
+    *out = run;
+    run = NULL;
+done:
+    sl_run_close(run);
+    return st;
+}
+
+void sl_run_close(sl_run *run)
+{
+    if (!run)
+        return;
+    if (run->lock >= 0)
+        close(run->lock); /* which releases it */
+    sl_arena_release(&run->memory);
+    free(run);
+}
+
+sl_status sl_run_finish(sl_run *run, const json_t *result, sl_error *err)
+{
+    sl_status st = sl_json_write(run->result, result, err);
+
+    if (st)
+        return st;
+    run->finished = true;
+    if (unlink(run->state) != 0 && errno != ENOENT)
+        return sl_io_error(err, run->state, "removed", errno);
+    return SL_OK;
+}
