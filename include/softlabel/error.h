@@ -24,6 +24,7 @@ typedef enum {
     SL_EDEVICE,      /* the compute library or the device failed */
     SL_EINTERRUPTED, /* the caller asked to stop */
     SL_EMISMATCH,    /* two valid things don't belong together */
+    SL_EDIVERGED,    /* a computation's numbers are no longer finite */
 } sl_status;
 
 /* code and message are written by the first failure; place is where it happened as far as callers

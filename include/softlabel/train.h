@@ -41,9 +41,10 @@ SL_API sl_train_options sl_train_options_default(void);
 /* Pretrains with SGD (Nesterov momentum 0.9) on data's training set, scoring the test set after
  * each epoch; ends with out/model.safetensors. data and options are borrowed; progress may be NULL.
  *
- * SL_EINVAL      an option is impossible, the folder is in use, or training diverged
- * SL_EMISMATCH   the folder's run was begun with other options or data, one of which is named
- * SL_EIO         the folder can't be written
+ * SL_EINVAL        an option is impossible
+ * SL_EMISMATCH     the folder's run was begun with other options or data, one of which is named
+ * SL_EIO           the folder can't be written, or another process works in it
+ * SL_EDIVERGED     a loss or weight is no longer finite; the last good state is kept
  * SL_EINTERRUPTED  progress asked to stop; the state is saved */
 SL_API SL_CHECK sl_status sl_train(const sl_train_options *options, sl_data *data,
                                    sl_progress_fn *progress, void *user, sl_error *err);

@@ -5,6 +5,8 @@
 
 /* name, summary, example, run */
 static const cli_command commands[] = {
+    { "train", "pretrain a classifier",
+      "softlabel train --model wrn_16_2 --recipe fast --out runs/wrn_16_2", cmd_train },
     { 0 },
 };
 

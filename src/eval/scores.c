@@ -128,8 +128,8 @@ sl_status sl_score_model(sl_evaluator *evaluator, const sl_score_sets *sets, uns
             st = score_set(evaluator, sets, (sl_set_id)id, scores, err);
     for (int i = 0; i < SL_SCORE_COUNT && !st; i++)
         if (scores[i].n && !isfinite(scores[i].loss_sum))
-            st =
-                sl_error_set(err, SL_EINVAL, "the model's answers aren't finite numbers (set '%s')",
-                             sl_score_name((sl_score_id)i));
+            st = sl_error_set(err, SL_EDIVERGED,
+                              "the model's answers aren't finite numbers (set '%s')",
+                              sl_score_name((sl_score_id)i));
     return st;
 }

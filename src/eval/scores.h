@@ -40,7 +40,7 @@ SL_CHECK sl_status sl_score_sets_read(sl_score_sets *out, sl_data *data, unsigne
 void sl_score_sets_release(sl_score_sets *sets); /* zeroed is fine */
 
 /* Scores the evaluator's model on those of the wanted sets that are there; scores[id].n is 0 where
- * there is nothing to score. SL_EINVAL, naming the set, when a mean isn't finite. */
+ * there is nothing to score. SL_EDIVERGED, naming the set, when a mean isn't finite. */
 SL_CHECK sl_status sl_score_model(sl_evaluator *evaluator, const sl_score_sets *sets,
                                   unsigned wanted, sl_score scores[SL_SCORE_COUNT], sl_error *err);
 

@@ -38,7 +38,7 @@ static double now_s(void)
 
 static sl_status diverged(const sl_loop *l, sl_error *err)
 {
-    return sl_error_set(err, SL_EINVAL,
+    return sl_error_set(err, SL_EDIVERGED,
                         "training diverged in epoch %d, batch %llu (a loss or weight is no longer "
                         "finite); the last good state is kept; try a lower learning rate",
                         l->state.epoch + 1, (unsigned long long)l->state.batch + 1);

@@ -56,7 +56,7 @@ typedef struct sl_loop sl_loop;
 
 /* Prepares a run, reading its state if there is one. SL_EINVAL when an epoch has no whole batch. */
 SL_CHECK sl_status sl_loop_create(sl_loop **out, const sl_loop_options *options, sl_error *err);
-/* Trains to the last epoch. SL_EINVAL when training diverges: the last good state is kept.
+/* Trains to the last epoch. SL_EDIVERGED: the last good state is kept.
  * SL_EINTERRUPTED when progress asked to stop: the state is saved. */
 SL_CHECK sl_status sl_loop_run(sl_loop *loop, sl_error *err);
 /* Writes what the caller changed in the log's row (by sl_metrics_log_row) to the files. */

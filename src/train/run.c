@@ -27,7 +27,7 @@ static sl_status take_lock(sl_run *run, sl_error *err)
     if (errno != EWOULDBLOCK)
         return sl_io_error(err, path, "locked", errno);
     st =
-        sl_error_set(err, SL_EINVAL,
+        sl_error_set(err, SL_EIO,
                      "another process works in this run folder; wait for it or use another folder");
     return sl_error_at(err, st, "%s", run->folder);
 }

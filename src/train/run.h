@@ -27,7 +27,7 @@ typedef struct {
 
 /* Makes the folder, or continues in it if config is the one it was begun with. Members of config's
  * "settings", "model" and "data" objects must be equal: SL_EMISMATCH names the first that differs.
- * Other members are for the reader. SL_EINVAL when another process works in the folder. What a
+ * Other members are for the reader. SL_EIO when another process works in the folder. What a
  * killed process left half-written is removed. */
 SL_CHECK sl_status sl_run_open(sl_run **out, const char *folder, const json_t *config,
                                sl_error *err);

@@ -1,0 +1,185 @@
+/* softlabel train: pretrain a classifier. */
+#include "base/json.h"
+#include "cli/cli.h"
+#include "cli/run_folder.h"
+#include <limits.h>
+#include <softlabel/train.h>
+#include <stdio.h>
+
+enum {
+    KEY_MODEL = 1,
+    KEY_OUT,
+    KEY_RESUME,
+    KEY_INIT,
+    KEY_RECIPE,
+    KEY_EPOCHS,
+    KEY_BATCH_SIZE,
+    KEY_LR,
+    KEY_SCHEDULE,
+    KEY_WEIGHT_DECAY,
+    KEY_AUGMENT,
+    KEY_SAVE_EVERY
+};
+
+static const struct argp_option option_list[] = {
+    { "model", KEY_MODEL, "NAME", 0, "architecture (see softlabel model list)", 0 },
+    { "out", KEY_OUT, "DIR", 0, "folder of the run; the same command goes on with it", 0 },
+    { "resume", KEY_RESUME, NULL, 0, "go on in --out with all the options it was begun with", 0 },
+    { "init", KEY_INIT, "FILE", 0, "start from this checkpoint's weights", 0 },
+    { "recipe", KEY_RECIPE, "NAME", 0, "paper, fast: what isn't given below (paper)", 0 },
+    { "epochs", KEY_EPOCHS, "N", 0, "passes over the training set", 0 },
+    { "batch-size", KEY_BATCH_SIZE, "N", 0, "images in a step", 0 },
+    { "lr", KEY_LR, "X", 0, "base learning rate", 0 },
+    { "schedule", KEY_SCHEDULE, "TEXT", 0,
+      "constant, multistep:80,120:0.1, cosine, onecycle:5:cosine", 0 },
+    { "weight-decay", KEY_WEIGHT_DECAY, "X", 0, "L2 added to the gradient", 0 },
+    { "augment", KEY_AUGMENT, "LIST", 0, "crop,flip, crop, flip, none (crop,flip)", 0 },
+    { "save-every", KEY_SAVE_EVERY, "N", 0, "save after so many steps, too (every 5 minutes)", 0 },
+    { 0 },
+};
+
+typedef struct {
+    cli_options common; /* first */
+    sl_train_options o;
+    bool resume, given; /* given: an option that --resume would contradict */
+} options;
+
+static error_t parse_number(int key, const char *text, struct argp_state *state)
+{
+    sl_train_options *o = &((options *)state->input)->o;
+    int64_t n = 0;
+    error_t e = 0;
+    switch (key) {
+    case KEY_EPOCHS:
+        e = cli_integer(state, "--epochs", text, 1, 1000000, &n);
+        o->epochs = (int)n;
+        return e;
+    case KEY_BATCH_SIZE:
+        e = cli_integer(state, "--batch-size", text, 1, 1000000, &n);
+        o->batch_size = (int)n;
+        return e;
+    case KEY_SAVE_EVERY:
+        e = cli_integer(state, "--save-every", text, 1, INT_MAX, &n);
+        o->save_every = (int)n;
+        return e;
+    case KEY_LR:
+        return cli_number(state, "--lr", text, 0, 1e6, &o->lr);
+    case KEY_WEIGHT_DECAY:
+        return cli_number(state, "--weight-decay", text, 0, 1e6, &o->weight_decay);
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t check(const options *all, struct argp_state *state)
+{
+    if (!all->o.out)
+        return cli_usage(state, "--out DIR is missing: the folder of the run");
+    if (all->resume && all->given)
+        return cli_usage(state, "--resume takes the run's own options; give only --out and --data");
+    if (!all->resume && !all->o.model && !all->o.init)
+        return cli_usage(state, "--model NAME is missing, say --model wrn_16_2");
+    return 0;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    options *all = state->input;
+    sl_train_options *o = &all->o;
+    struct {
+        int key;
+        const char **value;
+    } const texts[] = {
+        { KEY_MODEL, &o->model },     { KEY_INIT, &o->init },         { KEY_RECIPE, &o->recipe },
+        { KEY_AUGMENT, &o->augment }, { KEY_SCHEDULE, &o->schedule },
+    };
+    switch (key) {
+    case KEY_OUT:
+        o->out = text;
+        return 0;
+    case KEY_RESUME:
+        all->resume = true;
+        return 0;
+    case ARGP_KEY_END:
+        return check(all, state);
+    default:
+        break;
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i].key == key) {
+            *texts[i].value = text;
+            all->given = true;
+            return 0;
+        }
+    }
+    error_t e = parse_number(key, text, state);
+    all->given = all->given || e != ARGP_ERR_UNKNOWN;
+    return e;
+}
+
+static sl_status show(const options *all, sl_error *err)
+{
+    json_t *result = NULL, *scores = NULL, *model = NULL;
+    const char *name = NULL;
+    double loss = 0, accuracy = 0, epoch = 0;
+    sl_status st = cli_run_result(&result, all->o.out, err);
+    if (st)
+        return st;
+    if (all->common.json) {
+        cli_print_json(result);
+        return SL_OK;
+    }
+    st = sl_json_get(result, "scores", &scores, err);
+    if (!st)
+        st = sl_json_get(result, "model", &model, err);
+    if (!st)
+        st = sl_json_get_string(model, "name", &name, err);
+    if (!st)
+        st = sl_json_get_number(scores, "epoch", &epoch, err);
+    if (!st)
+        st = sl_json_get_number(scores, "test_loss", &loss, err);
+    if (!st)
+        st = sl_json_get_number(scores, "test_acc", &accuracy, err);
+    if (!st)
+        printf("%s after %.0f epochs: test cross-entropy %.4f, accuracy %.2f %%\n"
+               "%s/model.safetensors\n",
+               name, epoch, loss, 100 * accuracy, all->o.out);
+    json_decref(result);
+    return st;
+}
+
+static sl_status train(options *all, sl_error *err)
+{
+    sl_run_options *keep = NULL;
+    sl_data *data = NULL;
+    sl_status st = SL_OK;
+    if (all->resume) {
+        st = sl_train_options_read(&all->o, all->o.out, &keep, err);
+        if (!st && !all->common.data)
+            all->common.data = sl_run_options_data_folder(keep);
+    } else {
+        all->o.seed = all->common.seed;
+        all->o.device = all->common.device;
+        all->o.threads = all->common.threads;
+    }
+    if (!st)
+        st = cli_data_open(&data, &all->common, err);
+    if (!st)
+        st = sl_train(&all->o, data, cli_progress, &all->common.console, err);
+    if (!st)
+        st = show(all, err);
+    sl_data_close(data);
+    sl_run_options_free(keep);
+    return st;
+}
+
+int cmd_train(const cli_command *self, int argc, char **argv)
+{
+    static const struct argp argp = { .options = option_list, .parser = parse };
+    options all = { .o = sl_train_options_default() };
+    sl_error err;
+    int code = cli_parse(self, &argp, argc, argv, &all);
+    if (code)
+        return code;
+    return cli_end(&all.common, train(&all, &err), &err);
+}
