@@ -1,0 +1,40 @@
+/* The only list of operation shapes: agreement, gradient and speed harnesses all read it. A case is
+ * a forward operation; its backward operations follow from it. */
+#ifndef OPS_CASES_H
+#define OPS_CASES_H
+
+#include "base/random.h"
+#include "nn/backend.h"
+
+/* What a case switches on; each means something for some kinds only. */
+enum {
+    OP_CASE_BIAS = 1 << 0,        /* CONV: also d_bias */
+    OP_CASE_RESIDUAL = 1 << 1,    /* CONV, NORM: also NORM_BWD's d_residual */
+    OP_CASE_RELU = 1 << 2,        /* CONV, NORM, ADD: fused */
+    OP_CASE_BATCH_STATS = 1 << 3, /* NORM */
+    OP_CASE_DY2 = 1 << 4,         /* NORM, RELU: the gradient comes from two consumers */
+    OP_CASE_EXTRA = 1 << 5,       /* NORM: a gradient to be added to dx */
+    OP_CASE_NO_DX = 1 << 6,       /* LINEAR: nobody wants the input's gradient */
+    OP_CASE_PLAIN_X = 1 << 7,     /* CONV: x is the network's input, plain on every device */
+    OP_CASE_NETWORK = 1 << 8,     /* a layer of a real network, for timing (with a larger n) */
+};
+
+typedef struct {
+    const char *why;
+    sl_op_kind kind;         /* a forward kind */
+    int n, c, h, w;          /* x */
+    int k;                   /* channels out: CONV, LINEAR; else 0 */
+    int kernel, stride, pad; /* CONV */
+    unsigned variant;        /* OP_CASE_… */
+} op_case;
+
+extern const op_case op_cases[];
+extern const size_t op_case_count;
+
+/* A case of any kind, small enough for the plain loops. */
+op_case op_case_random(sl_random *r);
+
+/* Its operations, all layouts plain, the forward one first. Returns how many, at most 3. */
+int op_case_ops(const op_case *c, sl_op ops[3]);
+
+#endif

@@ -1,0 +1,48 @@
+/* Runs one operation on any device: makes its inputs, lays them out as the device wants, runs, and
+ * gives the results back as plain float32. Failures are statuses, so that benchmarks can use it. */
+#ifndef OPS_HARNESS_H
+#define OPS_HARNESS_H
+
+#include "nn/backend.h"
+#include "ops/cases.h"
+
+/* An operation's tensors in plain float32; NULL where the op doesn't use the slot. */
+typedef struct {
+    sl_op op; /* layouts plain */
+    float *in[SL_OP_MAX_IN], *out[SL_OP_MAX_OUT];
+} op_data;
+
+/* Inputs drawn from seed: activations and weights in -1..1, positive variances, distributions for
+ * targets. The x of norms comes in two clusters, so that no channel of two numbers or more has a
+ * variance below 1/16. Outputs are zero. */
+SL_CHECK sl_status op_data_init(op_data *data, const sl_op *op, uint64_t seed, sl_error *err);
+void op_data_release(op_data *data);           /* zeroed is fine */
+size_t op_in_count(const sl_op *op, int slot); /* floats, plain; 0 where the slot isn't used */
+size_t op_out_count(const sl_op *op, int slot);
+
+/* The operation on a device, ready to run any number of times. */
+typedef struct {
+    sl_op op; /* in the device's layouts */
+    const sl_backend *backend;
+    sl_kernel *kernel;
+    void *in[SL_OP_MAX_IN], *out[SL_OP_MAX_OUT], *scratch;
+    void *own_out[SL_OP_MAX_OUT]; /* out[] points elsewhere where it shares an input's memory */
+} op_exec;
+
+/* The layouts that a network's plan would give the op on dev. variant as in op_case. */
+sl_op op_lay_out(const sl_device *dev, const sl_op *op, unsigned variant);
+/* laid_out: data->op after op_lay_out. Outputs hold NaN until they are written. */
+SL_CHECK sl_status op_exec_init(op_exec *exec, sl_device *dev, const op_data *data,
+                                const sl_op *laid_out, sl_error *err);
+void op_exec_share(op_exec *exec, int out, int in); /* out takes over in's memory */
+SL_CHECK sl_status op_exec_run(op_exec *exec, sl_error *err);
+/* Inputs too, since some are updated and the others must not change. */
+void op_exec_read(const op_exec *exec, op_data *data);
+/* Whether the channels that fill up a block are zero in every output. */
+bool op_exec_padding_is_zero(const op_exec *exec);
+void op_exec_release(op_exec *exec); /* zeroed is fine */
+
+/* All of the above: data's outputs (and updated inputs) as computed by dev. */
+SL_CHECK sl_status op_run(op_data *data, sl_device *dev, unsigned variant, sl_error *err);
+
+#endif
