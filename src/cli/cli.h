@@ -105,6 +105,9 @@ SL_CHECK sl_status cli_data_open(sl_data **out, const cli_options *options, sl_e
 /* json to stdout, 17 significant digits; takes the reference. */
 void cli_print_json(json_t *json);
 
+/* "softlabel: place: message" on stderr. */
+void cli_print_error(const sl_error *err);
+
 /* Ends a command: stops the console, prints "softlabel: place: message" if st isn't SL_OK, checks
  * that stdout took everything. Returns what to exit with. */
 int cli_end(cli_options *options, sl_status st, const sl_error *err);

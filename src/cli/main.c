@@ -7,6 +7,10 @@
 static const cli_command commands[] = {
     { "train", "pretrain a classifier",
       "softlabel train --model wrn_16_2 --recipe fast --out runs/wrn_16_2", cmd_train },
+    { "model", "list architectures, look into model files, import them",
+      "softlabel model info wrn_16_2", cmd_model },
+    { "verify", "check this build against the reference's numbers",
+      "softlabel verify ../shared/conformance/wrn_16_2.json", cmd_verify },
     { 0 },
 };
 

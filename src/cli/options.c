@@ -208,13 +208,18 @@ void cli_print_json(json_t *json)
     json_decref(json);
 }
 
+void cli_print_error(const sl_error *err)
+{
+    char line[sizeof err->message + sizeof err->place + 4];
+    fprintf(stderr, "softlabel: %s\n", sl_error_text(err, line, sizeof line));
+}
+
 int cli_end(cli_options *options, sl_status st, const sl_error *err)
 {
     cli_console_stop(&options->console);
     if (st) {
-        char line[sizeof err->message + sizeof err->place + 4];
         fflush(stdout);
-        fprintf(stderr, "softlabel: %s\n", sl_error_text(err, line, sizeof line));
+        cli_print_error(err);
         return st == SL_EINVAL ? CLI_USAGE : CLI_FAILED;
     }
     if (fflush(stdout) || ferror(stdout)) {
