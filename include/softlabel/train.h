@@ -49,13 +49,6 @@ SL_API sl_train_options sl_train_options_default(void);
 SL_API SL_CHECK sl_status sl_train(const sl_train_options *options, sl_data *data,
                                    sl_progress_fn *progress, void *user, sl_error *err);
 
-/* When the 50,000 pretraining images are scored while fine-tuning: it is most of the work. */
-typedef enum {
-    SL_50K_EVERY, /* after every epoch */
-    SL_50K_ENDS,  /* before the first, after the last and after the best epoch */
-    SL_50K_NEVER
-} sl_50k;
-
 typedef struct {
     const char *out;     /* the run's folder; made if need be */
     const char *model;   /* the checkpoint to fine-tune */
@@ -67,7 +60,9 @@ typedef struct {
     const char *augment; /* "crop,flip", "crop", "flip", "none" */
     uint32_t split_seed; /* which 9,000 of the 10,000 images train (paper/NOTES, split) */
     uint64_t seed;       /* order, augmentation */
-    sl_50k c10_50k;
+    const char *c10_50k; /* when the pretraining images are scored, which is most of the work:
+                            "every" epoch; "ends": before the first, after the last and the best;
+                            "never" */
     const char *device;
     int threads;
     int save_every;

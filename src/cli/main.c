@@ -7,6 +7,8 @@
 static const cli_command commands[] = {
     { "train", "pretrain a classifier",
       "softlabel train --model wrn_16_2 --recipe fast --out runs/wrn_16_2", cmd_train },
+    { "finetune", "go on training with human distributions, or the control",
+      "softlabel finetune model.safetensors --targets human --out runs/human", cmd_finetune },
     { "model", "list architectures, look into model files, import them",
       "softlabel model info wrn_16_2", cmd_model },
     { "verify", "check this build against the reference's numbers",
