@@ -20,10 +20,10 @@ test: ## all tests under the release and asan presets, and the quick checks of t
 	scripts/install-deps build test
 	scripts/test
 
-tsan: ## the threaded tests under the thread sanitizer
+tsan: ## the tests of our own threads under the thread sanitizer
 	scripts/install-deps build
-	$(call build,tsan,,all)
-	ctest --preset tsan --label-regex threads
+	$(call build,tsan,,tsan_tests)
+	ctest --preset tsan --label-regex tsan
 
 bench: release ## speed and memory against PyTorch, in turns on this machine
 	scripts/install-deps bench

@@ -29,9 +29,10 @@ function(sl_library name)
 endfunction()
 
 # sl_test(NAME SOURCES ... USES ...): one cmocka program, one CTest test of that name. TIMEOUT in
-# seconds; LABELS as CTest's: "threads" for what `make tsan` runs (tests that use threads of ours but
+# seconds; LABELS as CTest's: "tsan" for what `make tsan` runs (tests that use threads of ours but
 # not OpenMP, whose runtime the thread sanitizer doesn't see into). Tests run side by side, so their
 # OpenMP threads sleep while they wait.
+add_custom_target(tsan_tests)
 function(sl_test name)
     cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
     add_executable(test_${name} ${arg_SOURCES})
@@ -39,6 +40,9 @@ function(sl_test name)
     target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_link_libraries(test_${name} PRIVATE ${arg_USES} PkgConfig::cmocka)
     add_test(NAME ${name} COMMAND test_${name})
+    if(tsan IN_LIST arg_LABELS)
+        add_dependencies(tsan_tests test_${name})
+    endif()
     if(NOT arg_TIMEOUT)
         set(arg_TIMEOUT 120)
     endif()
