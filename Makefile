@@ -1,7 +1,7 @@
 # For people: each target does all of its own set-up on Debian. The build itself is CMake's
 # (CMakePresets.json); the longer steps are in scripts/.
 .DEFAULT_GOAL := release
-.PHONY: help release demo test tsan bench format lint clean
+.PHONY: help release demo test tsan fuzz bench format lint clean
 
 # $(call build,PRESET,OPTIONS,TARGET)
 build = cmake --log-level=WARNING --preset $(1) $(2) && cmake --build --preset $(1) --target $(3)
@@ -24,6 +24,11 @@ tsan: ## the tests of our own threads under the thread sanitizer
 	scripts/install-deps build
 	$(call build,tsan,,tsan_tests)
 	ctest --preset tsan --label-regex tsan
+
+fuzz: ## every parser of files from outside under libFuzzer, a minute each
+	scripts/install-deps build fuzz
+	$(call build,fuzz,,fuzz/all)
+	ctest --preset fuzz --parallel $$(nproc)
 
 bench: release ## speed and memory against PyTorch, in turns on this machine
 	scripts/install-deps bench
