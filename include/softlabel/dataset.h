@@ -83,6 +83,23 @@ SL_API SL_CHECK sl_status sl_data_read(sl_data *data, sl_set_id id, sl_dataset *
 /* The human distributions of SL_SET_TEST (from the counts where they are, else from the probs). */
 SL_API SL_CHECK sl_status sl_data_read_human(sl_data *data, sl_targets **out, sl_error *err);
 
+/* What one file of a data folder is worth. */
+typedef enum {
+    SL_FILE_OK,      /* its hash is the publisher's, or that of the SHA256SUMS beside it */
+    SL_FILE_UNKNOWN, /* no hash of it is known; its size is right as far as that is known */
+    SL_FILE_DAMAGED, /* another hash or size */
+} sl_file_state;
+typedef struct {
+    const char *path; /* the data's */
+    uint64_t size;
+    char sha256[65];
+    sl_file_state state;
+} sl_file_report;
+
+/* Hashes every file of the folder that we know of; *reports (*n) is malloc'ed and the caller's. */
+SL_API SL_CHECK sl_status sl_data_check(const sl_data *data, sl_file_report **reports, size_t *n,
+                                        sl_error *err);
+
 /* Single files, for tools and tests. */
 SL_API SL_CHECK sl_status sl_cifar_read(sl_dataset **out, const char *name,
                                         const char *const *paths, int n_paths, sl_error *err);

@@ -45,4 +45,8 @@ void sl_set_files(sl_set_id id, sl_file_id *first, int *n);
 /* Checks a record file's size against what it must hold; SL_EFORMAT. */
 SL_CHECK sl_status sl_data_check_size(const sl_data *data, sl_file_id file, sl_error *err);
 
+/* Hashes one file that is there. */
+SL_CHECK sl_status sl_data_check_file(const sl_data *data, sl_file_id file, sl_file_report *report,
+                                      sl_error *err);
+
 #endif

@@ -20,7 +20,7 @@ static int open_data(void **state)
         data = NULL;
         return 0;
     }
-    return sl_data_open(&data, dir, SOURCE_DIR "/build/cifar10", &err) != SL_OK;
+    return sl_data_open(&data, dir, BINARY_DIR "/data", &err) != SL_OK;
 }
 
 static int close_data(void **state)
