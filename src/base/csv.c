@@ -10,8 +10,9 @@ struct sl_csv {
     uint64_t line, next_line; /* where the last row began; where the next one does */
     sl_text *fields;
     size_t n_fields, capacity;
+    char *buffer;      /* grows to SL_CSV_MAX_ROW when a row doesn't fit */
+    size_t size;       /* of the buffer */
     size_t begin, end; /* the bytes of the buffer that are still to be parsed */
-    char buffer[SL_CSV_MAX_ROW];
 };
 
 /* Makes a reader of the input, which is the reader's from here, also on failure. */
@@ -24,7 +25,12 @@ static sl_status create(sl_csv **out, sl_input *input, sl_error *err)
     }
     (*out)->input = input;
     (*out)->line = (*out)->next_line = 1;
-    return SL_OK;
+    st = sl_grow(&(*out)->buffer, &(*out)->size, SL_CSV_MAX_ROW / 16, 1, err);
+    if (st) {
+        sl_csv_close(*out);
+        *out = NULL;
+    }
+    return st;
 }
 
 sl_status sl_csv_open(sl_csv **out, const char *path, sl_error *err)
@@ -49,6 +55,7 @@ void sl_csv_close(sl_csv *csv)
         return;
     sl_input_close(csv->input);
     free(csv->fields);
+    free(csv->buffer);
     free(csv);
 }
 
@@ -57,13 +64,20 @@ sl_status sl_csv_error_at(const sl_csv *csv, sl_error *err, sl_status code)
     return sl_error_at(err, code, "%s: line %" PRIu64, sl_input_name(csv->input), csv->line);
 }
 
+/* Moves what is left to the front of the buffer and reads more behind it. */
 static sl_status refill(sl_csv *csv, sl_error *err)
 {
     bool first = csv->begin == 0 && csv->end == 0;
     size_t left = csv->end - csv->begin;
+    if (left == SL_CSV_MAX_ROW)
+        return sl_error_set(err, SL_EFORMAT, "a row of more than %zu bytes; is a quote left open?",
+                            SL_CSV_MAX_ROW);
+    sl_status st = sl_grow(&csv->buffer, &csv->size, left + 1, 1, err); /* doubles it */
+    if (st)
+        return st;
     memmove(csv->buffer, csv->buffer + csv->begin, left);
-    size_t got, room = sizeof csv->buffer - left;
-    sl_status st = sl_input_read(csv->input, csv->buffer + left, room, &got, err);
+    size_t got, room = csv->size - left;
+    st = sl_input_read(csv->input, csv->buffer + left, room, &got, err);
     if (st)
         return st;
     csv->begin = 0;
@@ -169,10 +183,6 @@ static sl_status take_row(sl_csv *csv, char **row, char **row_end, bool *quoted,
         newline = find_row_end(csv->buffer + csv->begin, csv->buffer + csv->end, quoted, &open);
         if (newline || csv->at_end)
             break;
-        if (csv->end - csv->begin == sizeof csv->buffer)
-            return sl_error_set(err, SL_EFORMAT,
-                                "a row of more than %zu bytes; is a quote left open?",
-                                SL_CSV_MAX_ROW);
         sl_status st = refill(csv, err);
         if (st)
             return st;
