@@ -1,7 +1,7 @@
 /* softlabel finetune: go on training a classifier with human distributions, or hard labels. */
 #include "base/json.h"
 #include "cli/cli.h"
-#include "cli/run_folder.h"
+#include "report/run_result.h"
 #include <limits.h>
 #include <softlabel/train.h>
 #include <stdio.h>
@@ -155,7 +155,7 @@ static sl_status show(const options *all, sl_error *err)
 {
     json_t *result = NULL;
     const char *rule = NULL;
-    sl_status st = cli_run_result(&result, all->o.out, err);
+    sl_status st = sl_run_result_read(&result, all->o.out, err);
     if (st)
         return st;
     if (all->common.json) {

@@ -5,12 +5,15 @@
 
 /* name, summary, example, run */
 static const cli_command commands[] = {
+    { "data", "fetch, check or make data sets", "softlabel data info", cmd_data },
     { "train", "pretrain a classifier",
       "softlabel train --model wrn_16_2 --recipe fast --out runs/wrn_16_2", cmd_train },
     { "finetune", "go on training with human distributions, or the control",
       "softlabel finetune model.safetensors --targets human --out runs/human", cmd_finetune },
     { "evaluate", "score a model on every data set at hand",
       "softlabel evaluate model.safetensors --json", cmd_evaluate },
+    { "report", "tables from finished runs", "softlabel report table runs/human-* runs/control-*",
+      cmd_report },
     { "model", "list architectures, look into model files, import them",
       "softlabel model info wrn_16_2", cmd_model },
     { "verify", "check this build against the reference's numbers",

@@ -1,0 +1,153 @@
+#include "report/run_result.h"
+
+#include "base/file.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_RESULT_BYTES = 1 << 20 };
+
+sl_status sl_run_result_read(json_t **out, const char *folder, sl_error *err)
+{
+    char *path;
+    sl_status st = sl_path_join(&path, folder, "result.json", err);
+
+    *out = NULL;
+    if (st)
+        return st;
+    if (sl_file_exists(path)) {
+        st = sl_json_read(out, path, MAX_RESULT_BYTES, err);
+    } else {
+        st = sl_error_set(err, SL_ENOTFOUND,
+                          "no result.json here, so this isn't the folder of a finished run");
+        st = sl_error_at(err, st, "%s", folder);
+    }
+    free(path);
+    return st;
+}
+
+static const struct {
+    const char *title, *loss, *accuracy;
+} columns[SL_REPORT_COLUMNS] = {
+    [SL_REPORT_C10H_VAL] = { "c10h val", "c10h_val_loss", "c10h_val_acc" },
+    [SL_REPORT_C10_VAL] = { "c10 val", "c10h_val_c10_loss", "c10h_val_c10_acc" },
+    [SL_REPORT_V4] = { "c10.1 v4", "v4_loss", "v4_acc" },
+    [SL_REPORT_V6] = { "c10.1 v6", "v6_loss", "v6_acc" },
+    [SL_REPORT_C10_50K] = { "c10 50k", "c10_50k_loss", "c10_50k_acc" },
+};
+
+const char *sl_report_column_title(sl_report_column column)
+{
+    return columns[column].title;
+}
+
+static sl_status read_cell(const json_t *object, const char *key, double *out, sl_error *err)
+{
+    *out = NAN;
+    return json_object_get(object, key) ? sl_json_get_number(object, key, out, err) : SL_OK;
+}
+
+static sl_status read_row(const json_t *json, const char *key, sl_report_row *row, sl_error *err)
+{
+    json_t *object = NULL;
+    int64_t epoch = 0;
+    sl_status st = sl_json_get(json, key, &object, err);
+
+    if (!st)
+        st = sl_json_get_int(object, "epoch", 0, INT_MAX, &epoch, err);
+    row->epoch = (int)epoch;
+    for (int c = 0; c < SL_REPORT_COLUMNS && !st; c++) {
+        st = read_cell(object, columns[c].loss, &row->loss[c], err);
+        if (!st)
+            st = read_cell(object, columns[c].accuracy, &row->accuracy[c], err);
+    }
+    return st;
+}
+
+static sl_status read_settings(sl_tuning_run *r, const json_t *settings, sl_error *err)
+{
+    struct {
+        const char *key;
+        int64_t *value;
+    } const integers[] = {
+        { "epochs", &r->epochs },
+        { "batch_size", &r->batch_size },
+        { "split_seed", &r->split_seed },
+        { "seed", &r->seed },
+    };
+    sl_status st = sl_json_get_string(settings, "targets", &r->targets, err);
+
+    for (size_t i = 0; i < sizeof integers / sizeof integers[0] && !st; i++)
+        st = sl_json_get_int(settings, integers[i].key, 0, INT64_MAX, integers[i].value, err);
+    if (!st)
+        st = sl_json_get_number(settings, "lr", &r->lr, err);
+    if (!st)
+        st = sl_json_get_number(settings, "weight_decay", &r->weight_decay, err);
+    return st ? st : sl_json_get_string(settings, "augment", &r->augment, err);
+}
+
+static sl_status read_data(sl_tuning_run *r, const json_t *data, sl_error *err)
+{
+    sl_status st = sl_json_get_string(data, "test", &r->test, err);
+
+    if (!st)
+        st = sl_json_get_string(data, "note", &r->note, err);
+    r->human = "";
+    if (!st && json_object_get(data, "human"))
+        st = sl_json_get_string(data, "human", &r->human, err);
+    return st;
+}
+
+static sl_status read_run(sl_tuning_run *r, sl_error *err)
+{
+    json_t *settings = NULL, *model = NULL, *data = NULL;
+    const char *stage = NULL;
+    sl_status st = sl_json_get_string(r->json, "stage", &stage, err);
+
+    if (!st && strcmp(stage, "finetune") != 0)
+        st =
+            sl_error_set(err, SL_EMISMATCH, "this run is of 'softlabel %s', not 'finetune'", stage);
+    if (!st)
+        st = sl_json_get(r->json, "settings", &settings, err);
+    if (!st)
+        st = read_settings(r, settings, err);
+    if (!st)
+        st = sl_json_get(r->json, "data", &data, err);
+    if (!st)
+        st = read_data(r, data, err);
+    if (!st)
+        st = sl_json_get(r->json, "model", &model, err);
+    if (!st)
+        st = sl_json_get_string(model, "name", &r->model, err);
+    if (!st)
+        st = sl_json_get_string(model, "checkpoint_sha256", &r->checkpoint, err);
+    if (!st)
+        st = sl_json_get_string(r->json, "rule", &r->rule, err);
+    if (!st)
+        st = read_row(r->json, "before", &r->before, err);
+    return st ? st : read_row(r->json, "selected", &r->selected, err);
+}
+
+sl_status sl_tuning_run_read(sl_tuning_run *out, const char *folder, sl_error *err)
+{
+    sl_tuning_run r = { .folder = folder };
+    sl_status st = sl_run_result_read(&r.json, folder, err);
+
+    if (st)
+        return st;
+    st = read_run(&r, err);
+    if (st) {
+        sl_tuning_run_release(&r);
+        return sl_error_at(err, st, "%s/result.json", folder);
+    }
+    *out = r;
+    return SL_OK;
+}
+
+void sl_tuning_run_release(sl_tuning_run *run)
+{
+    json_decref(run->json);
+    run->json = NULL;
+}

@@ -1,0 +1,44 @@
+/* What a finished run left in its folder: result.json. */
+#ifndef REPORT_RUN_RESULT_H
+#define REPORT_RUN_RESULT_H
+
+#include "base/json.h"
+
+/* The whole object; the caller's. SL_ENOTFOUND when the run hasn't finished. */
+SL_CHECK sl_status sl_run_result_read(json_t **out, const char *folder, sl_error *err);
+
+/* The paper's columns (table 2) of a row of the metrics. */
+typedef enum {
+    SL_REPORT_C10H_VAL,
+    SL_REPORT_C10_VAL,
+    SL_REPORT_V4,
+    SL_REPORT_V6,
+    SL_REPORT_C10_50K,
+    SL_REPORT_COLUMNS
+} sl_report_column;
+
+const char *sl_report_column_title(sl_report_column column); /* "c10h val" */
+
+typedef struct {
+    int epoch;
+    double loss[SL_REPORT_COLUMNS], accuracy[SL_REPORT_COLUMNS]; /* NaN: not measured */
+} sl_report_row;
+
+/* A fine-tuning run. Strings live as long as json. */
+typedef struct {
+    const char *folder; /* borrowed */
+    json_t *json;
+    const char *model, *checkpoint;  /* name, SHA-256 of the file it came from */
+    const char *targets;             /* "human", "hard" */
+    const char *test, *human, *note; /* hashes of the data; "" without human labels */
+    const char *augment, *rule;
+    double lr, weight_decay;
+    int64_t epochs, batch_size, split_seed, seed;
+    sl_report_row before, selected;
+} sl_tuning_run;
+
+/* SL_EMISMATCH when the folder's run isn't of fine-tuning. */
+SL_CHECK sl_status sl_tuning_run_read(sl_tuning_run *out, const char *folder, sl_error *err);
+void sl_tuning_run_release(sl_tuning_run *run); /* zeroed is fine */
+
+#endif
