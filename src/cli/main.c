@@ -18,6 +18,8 @@ static const cli_command commands[] = {
       "softlabel model info wrn_16_2", cmd_model },
     { "verify", "check this build against the reference's numbers",
       "softlabel verify ../shared/conformance/wrn_16_2.json", cmd_verify },
+    { "bench", "how fast a network trains or is evaluated here",
+      "softlabel bench --model resnet_basic_20 --mode train", cmd_bench },
     { 0 },
 };
 

@@ -9,8 +9,9 @@
 #include <time.h>
 
 struct sl_plan {
-    sl_program program;
-    sl_params *params; /* borrowed */
+    sl_program program; /* its batch is what one pass takes */
+    int batch;          /* what the caller may give at once */
+    sl_params *params;  /* borrowed */
     float *gradients;
     unsigned char *arena, *folded, *scratch;
     bool profiling;
@@ -79,6 +80,16 @@ static sl_status allocate(sl_plan *plan, sl_error *err)
     return st;
 }
 
+/* Images that evaluation takes through the network at once: a thread's share of them stays in its
+ * cache from layer to layer, which gains 5 % over whole batches on resnet_basic_20. */
+enum { EVAL_IMAGES_PER_THREAD = 16 };
+
+static int images_per_pass(const sl_plan_options *options, const sl_device *dev)
+{
+    int most = EVAL_IMAGES_PER_THREAD * ((const sl_device_base *)(const void *)dev)->threads;
+    return options->mode == SL_MODE_EVAL && options->batch > most ? most : options->batch;
+}
+
 sl_status sl_plan_create(sl_plan **out, const sl_graph *graph, sl_params *params, sl_device *dev,
                          const sl_plan_options *options, sl_error *err)
 {
@@ -96,6 +107,8 @@ sl_status sl_plan_create(sl_plan **out, const sl_graph *graph, sl_params *params
     plan->program.graph = graph;
     plan->program.dev = dev;
     plan->program.options = *options;
+    plan->program.options.batch = images_per_pass(options, dev);
+    plan->batch = options->batch;
     st = sl_program_lower(&plan->program, err);
     if (!st && options->mode != SL_MODE_EVAL)
         st = sl_program_backward(&plan->program, err);
@@ -230,16 +243,23 @@ sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, float *logi
     const sl_program *p = &plan->program;
     if (p->options.mode != SL_MODE_EVAL)
         return sl_error_set(err, SL_EINVAL, "a forward pass alone needs an evaluation plan");
-    if (n < 1 || n > p->options.batch)
-        return sl_error_set(err, SL_EINVAL, "%d images, expected 1 to %d", n, p->options.batch);
-    float *input = buffer_address(plan, p->input);
-    size_t floats = input_floats(plan);
-    memcpy(input, images, (size_t)n * floats * sizeof(float));
-    memset(input + (size_t)n * floats, 0, (size_t)(p->options.batch - n) * floats * sizeof(float));
-    sl_status st = run_steps(plan, err);
-    if (!st)
-        memcpy(logits, buffer_address(plan, p->logits), (size_t)n * classes(plan) * sizeof(float));
-    return st;
+    if (n < 1 || n > plan->batch)
+        return sl_error_set(err, SL_EINVAL, "%d images, expected 1 to %d", n, plan->batch);
+    size_t floats = input_floats(plan), pass = (size_t)p->options.batch, left = (size_t)n;
+    while (left > 0) {
+        size_t count = left < pass ? left : pass;
+        float *input = buffer_address(plan, p->input);
+        memcpy(input, images, count * floats * sizeof(float));
+        memset(input + count * floats, 0, (pass - count) * floats * sizeof(float));
+        sl_status st = run_steps(plan, err);
+        if (st)
+            return st;
+        memcpy(logits, buffer_address(plan, p->logits), count * classes(plan) * sizeof(float));
+        images += count * floats;
+        logits += count * classes(plan);
+        left -= count;
+    }
+    return SL_OK;
 }
 
 sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets, float *losses,
