@@ -1,0 +1,102 @@
+#include "models/recipe.h"
+#include "base/support.h"
+#include <math.h>
+
+static void check_near(double got, double want)
+{
+    if (!(fabs(got - want) <= 1e-12)) {
+        print_error("%.17g, expected %.17g\n", got, want);
+        fail();
+    }
+}
+
+static void the_paper_s_table(void **state)
+{
+    (void)state;
+    sl_error err;
+    sl_recipe r;
+    check_ok(sl_recipe_find(&r, "paper", "resnet_basic_110", &err), &err);
+    assert_int_equal(r.schedule.epochs, 160);
+    assert_int_equal(r.batch_size, 128);
+    assert_true(r.optimizer.nesterov && r.optimizer.momentum == 0.9);
+    assert_true(r.optimizer.weight_decay == 1e-4);
+    assert_true(sl_schedule_lr_at(&r.schedule, 79, 1) == 0.1);
+    check_near(sl_schedule_lr_at(&r.schedule, 80, 1), 0.01);
+    check_near(sl_schedule_lr_at(&r.schedule, 120, 1), 0.001);
+
+    check_ok(sl_recipe_find(&r, "paper", "wrn_28_10", &err), &err);
+    assert_int_equal(r.schedule.epochs, 200);
+    assert_true(r.optimizer.weight_decay == 5e-4);
+    check_near(sl_schedule_lr_at(&r.schedule, 199, 1), 0.1 * 0.2 * 0.2 * 0.2);
+}
+
+static void the_fast_one_ends_at_zero(void **state)
+{
+    (void)state;
+    sl_error err;
+    sl_recipe r;
+    check_ok(sl_recipe_find(&r, "fast", "resnet_basic_20", &err), &err);
+    uint64_t steps = (uint64_t)r.schedule.epochs * 100;
+    assert_true(sl_schedule_lr_at(&r.schedule, steps, 100) < 1e-9);
+    assert_true(sl_schedule_lr_at(&r.schedule, 300, 100) == r.schedule.lr);
+}
+
+static void another_length_keeps_the_shape(void **state)
+{
+    (void)state;
+    sl_error err;
+    sl_recipe r;
+    check_ok(sl_recipe_find(&r, "paper", "wrn_16_2", &err), &err);
+    sl_recipe_set_epochs(&r, 50);
+    assert_int_equal(r.schedule.epochs, 50);
+    assert_int_equal(r.schedule.n_milestones, 3);
+    assert_int_equal(r.schedule.milestones[0], 15);
+    assert_int_equal(r.schedule.milestones[2], 40);
+
+    check_ok(sl_recipe_find(&r, "fast", "wrn_16_2", &err), &err);
+    double warmup = r.schedule.warmup / r.schedule.epochs;
+    sl_recipe_set_epochs(&r, 100);
+    check_near(r.schedule.warmup, 100 * warmup);
+}
+
+/* However few epochs, the text form of the schedule reads back: a resumed run depends on it. */
+static void any_length_can_be_written_down(void **state)
+{
+    (void)state;
+    static const char *const recipes[] = { "paper", "fast" };
+    sl_error err;
+    for (int i = 0; i < 2; i++)
+        for (int epochs = 1; epochs <= 200; epochs++) {
+            char text[100];
+            sl_recipe r;
+            sl_schedule back;
+            check_ok(sl_recipe_find(&r, recipes[i], "wrn_16_2", &err), &err);
+            sl_recipe_set_epochs(&r, epochs);
+            sl_schedule_text(&r.schedule, text, sizeof text);
+            check_ok(sl_schedule_parse(&back, text, r.schedule.lr, epochs, &err), &err);
+            for (uint64_t step = 0; step <= (uint64_t)epochs * 3; step++)
+                check_near(sl_schedule_lr_at(&back, step, 3),
+                           sl_schedule_lr_at(&r.schedule, step, 3));
+        }
+}
+
+static void unknown_ones_are_refused(void **state)
+{
+    (void)state;
+    sl_error err;
+    sl_recipe r;
+    check_fails(sl_recipe_find(&r, "slow", "wrn_16_2", &err), SL_EINVAL, "paper, fast", &err);
+    check_fails(sl_recipe_find(&r, "fast", "nonsense", &err), SL_EINVAL, "unknown model", &err);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_paper_s_table),
+        cmocka_unit_test(the_fast_one_ends_at_zero),
+        cmocka_unit_test(another_length_keeps_the_shape),
+        cmocka_unit_test(any_length_can_be_written_down),
+        cmocka_unit_test(unknown_ones_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
