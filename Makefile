@@ -10,14 +10,16 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 release: ## build the program: build/release/softlabel
-	scripts/install-deps build
+	scripts/install-deps build web
 	$(call build,release,,softlabel)
 
-demo: release ## tune on human labels and on hard labels, print the table (10 minutes on 2 cores)
+demo: ## tune on human labels and on hard labels, print the table (10 minutes on 2 cores)
+	scripts/install-deps build
+	$(call build,release,,softlabel)
 	scripts/demo
 
 test: ## all tests under the release and asan presets, and the quick checks of the sources
-	scripts/install-deps build test
+	scripts/install-deps build web test
 	scripts/test
 
 tsan: ## the tests of our own threads under the thread sanitizer
@@ -39,7 +41,7 @@ format: ## rewrite the C sources in the project's format
 	scripts/format
 
 lint: ## the quick checks, then clang-tidy
-	scripts/install-deps build test lint
+	scripts/install-deps build web test lint
 	$(call build,debug,,all)
 	scripts/lint
 
