@@ -50,6 +50,7 @@ int cmd_evaluate(const cli_command *self, int argc, char **argv);
 int cmd_report(const cli_command *self, int argc, char **argv);
 int cmd_model(const cli_command *self, int argc, char **argv);
 int cmd_verify(const cli_command *self, int argc, char **argv);
+int cmd_study(const cli_command *self, int argc, char **argv);
 int cmd_bench(const cli_command *self, int argc, char **argv);
 
 /* Progress and log lines on stderr: a bar on a terminal, a plain line now and then elsewhere. */
@@ -102,6 +103,8 @@ void cli_console_stop(cli_console *console); /* removes the bar */
 /* Opens the data folder that --data or the usual places give; see sl_data_open. What it has to
  * unpack goes beside the program. */
 SL_CHECK sl_status cli_data_open(sl_data **out, const cli_options *options, sl_error *err);
+/* That folder beside the program; size >= PATH_MAX. */
+void cli_unpack_folder(char *out, size_t size);
 
 /* json to stdout, 17 significant digits; takes the reference. */
 void cli_print_json(json_t *json);

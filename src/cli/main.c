@@ -12,6 +12,7 @@ static const cli_command commands[] = {
       "softlabel finetune model.safetensors --targets human --out runs/human", cmd_finetune },
     { "evaluate", "score a model on every data set at hand",
       "softlabel evaluate model.safetensors --json", cmd_evaluate },
+    { "study", "collect people's judgments in the browser", "softlabel study new pilot", cmd_study },
     { "report", "tables from finished runs", "softlabel report table runs/human-* runs/control-*",
       cmd_report },
     { "model", "list architectures, look into model files, import them",

@@ -188,15 +188,20 @@ int cli_parse(const cli_command *command, const struct argp *argp, int argc, cha
     return CLI_DONE;
 }
 
+void cli_unpack_folder(char *out, size_t size)
+{
+    ssize_t n = readlink("/proc/self/exe", out, size - sizeof "/data");
+    if (n < 0)
+        n = 0;
+    out[n] = 0;
+    char *slash = strrchr(out, '/');
+    snprintf(slash ? slash : out, sizeof "/data", slash ? "/data" : "data");
+}
+
 sl_status cli_data_open(sl_data **out, const cli_options *options, sl_error *err)
 {
     char folder[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", folder, sizeof folder - sizeof "/data");
-    if (n < 0)
-        n = 0;
-    folder[n] = 0;
-    char *slash = strrchr(folder, '/');
-    snprintf(slash ? slash : folder, sizeof "/data", slash ? "/data" : "data");
+    cli_unpack_folder(folder, sizeof folder);
     return sl_data_open(out, options->data, folder, err);
 }
 

@@ -1,0 +1,52 @@
+/* SL_WEB_DIR is where the build puts the page's files; the assembler reads them in. */
+#include "study/page.h"
+#include <string.h>
+
+#define EMBED(symbol, file)                                                    \
+    extern const unsigned char symbol[], symbol##_end[];                       \
+    __asm__(".pushsection .rodata\n"                                           \
+            ".global " #symbol "\n.global " #symbol "_end\n" #symbol ":\n"     \
+            ".incbin \"" SL_WEB_DIR "/" file "\"\n" #symbol "_end:\n.byte 0\n" \
+            ".popsection\n")
+
+EMBED(sl_page_index, "index.html");
+EMBED(sl_page_script, "page.js");
+EMBED(sl_page_style, "page.css");
+EMBED(sl_page_admin, "admin.html");
+EMBED(sl_page_admin_script, "admin.js");
+EMBED(sl_page_admin_style, "admin.css");
+
+#define HTML "text/html; charset=utf-8"
+#define SCRIPT "text/javascript; charset=utf-8"
+#define STYLE "text/css; charset=utf-8"
+
+static const struct {
+    const char *path, *type;
+    const unsigned char *bytes, *end;
+    bool admin;
+} files[] = {
+    { "/", HTML, sl_page_index, sl_page_index_end, false },
+    { "/page.js", SCRIPT, sl_page_script, sl_page_script_end, false },
+    { "/page.css", STYLE, sl_page_style, sl_page_style_end, false },
+    { "/admin", HTML, sl_page_admin, sl_page_admin_end, true },
+    { "/admin.js", SCRIPT, sl_page_admin_script, sl_page_admin_script_end, true },
+    { "/admin.css", STYLE, sl_page_admin_style, sl_page_admin_style_end, true },
+};
+
+bool sl_page_find(const char *path, sl_page_file *out)
+{
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (strcmp(files[i].path, path) != 0)
+            continue;
+        /* The linker alone knows the sizes. */
+        *out = (sl_page_file){ files[i].type, files[i].bytes,
+                               (size_t)(files[i].end - files[i].bytes), files[i].admin };
+        return true;
+    }
+    return false;
+}
+
+bool sl_page_is_built(void)
+{
+    return sl_page_script_end - sl_page_script > 0;
+}

@@ -1,0 +1,18 @@
+/* An open study: what src/study's parts share. */
+#ifndef STUDY_STUDY_H
+#define STUDY_STUDY_H
+
+#include "study/config.h"
+#include "study/images.h"
+#include "study/secret.h"
+#include "study/store.h"
+
+struct sl_study {
+    char *dir, *database;
+    sl_study_config config;
+    sl_images images;
+    sl_secret secret;
+    char password[33];
+};
+
+#endif
