@@ -40,7 +40,7 @@ static sl_status attach(sl_input *input, int fd, sl_error *err)
     input->gz = gzdopen(fd, "rb");
     if (!input->gz)
         return sl_error_set(err, SL_ENOMEM, "not enough memory for a decompressor");
-    gzbuffer(input->gz, 128 * 1024);
+    gzbuffer(input->gz, 32 * 1024);
     return SL_OK;
 }
 

@@ -49,7 +49,7 @@ void sl_npy_release(sl_npy *array); /* zeroed is fine */
 SL_CHECK sl_status sl_npy_to_f64(const sl_npy *array, double **out, sl_error *err);
 
 /* An npz's arrays by name (without ".npy"). An array that unpacks to more than SL_NPZ_MAX_BYTES, or
- * to more than its packed bytes could hold, is SL_EFORMAT before memory is taken for it. */
+ * to more than its archive's bytes could hold, is SL_EFORMAT before memory is taken for it. */
 #define SL_NPZ_MAX_BYTES ((size_t)2 << 30)
 typedef struct sl_npz sl_npz;
 SL_CHECK sl_status sl_npz_open(sl_npz **out, const char *path, sl_error *err);

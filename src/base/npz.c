@@ -1,3 +1,4 @@
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/npy_header.h"
 #include "base/zip.h"
@@ -8,6 +9,7 @@
 struct sl_npz {
     zip_t *zip;
     char *path;
+    uint64_t archive_bytes;
 };
 
 sl_status sl_npz_open(sl_npz **out, const char *path, sl_error *err)
@@ -22,6 +24,9 @@ sl_status sl_npz_open(sl_npz **out, const char *path, sl_error *err)
     if (st)
         goto done;
     memcpy(npz->path, path, n);
+    st = sl_file_size(path, &npz->archive_bytes, err);
+    if (st)
+        goto done;
     st = sl_zip_open(&npz->zip, path, err);
     if (st)
         goto done;
@@ -45,21 +50,22 @@ bool sl_npz_has(const sl_npz *npz, const char *name)
     return locate(npz, name) >= 0;
 }
 
-/* Refuses an entry before its memory is taken: deflate can't pack tighter than 1032 to 1. */
-static sl_status check_size(const zip_stat_t *info, sl_error *err)
+/* Refuses an entry before its memory is taken: deflate can't pack tighter than 1032 to 1. The
+ * packed size is as much hearsay as the unpacked one; the archive's own size is not. */
+static sl_status check_size(const sl_npz *npz, const zip_stat_t *info, sl_error *err)
 {
     if (info->size > SL_NPZ_MAX_BYTES)
         return sl_error_set(err, SL_EFORMAT, "unpacks to %llu bytes, more than the %zu allowed",
                             (unsigned long long)info->size, SL_NPZ_MAX_BYTES);
-    if (info->size / 1032 > info->comp_size)
-        return sl_error_set(err, SL_EFORMAT, "says it unpacks from %llu bytes to %llu",
-                            (unsigned long long)info->comp_size, (unsigned long long)info->size);
+    if (info->size / 1032 > npz->archive_bytes)
+        return sl_error_set(err, SL_EFORMAT, "says it unpacks to %llu bytes in an archive of %llu",
+                            (unsigned long long)info->size, (unsigned long long)npz->archive_bytes);
     return SL_OK;
 }
 
 /* All of an entry, malloc'ed. */
-static sl_status read_entry(zip_t *zip, zip_uint64_t index, unsigned char **out, size_t *size,
-                            sl_error *err)
+static sl_status read_entry(const sl_npz *npz, zip_uint64_t index, unsigned char **out,
+                            size_t *size, sl_error *err)
 {
     zip_stat_t info;
     zip_file_t *entry;
@@ -67,10 +73,10 @@ static sl_status read_entry(zip_t *zip, zip_uint64_t index, unsigned char **out,
     size_t n, got;
     *out = NULL;
     *size = 0;
-    sl_status st = sl_zip_open_entry(&entry, zip, index, &info, err);
+    sl_status st = sl_zip_open_entry(&entry, npz->zip, index, &info, err);
     if (st)
         return st;
-    st = check_size(&info, err);
+    st = check_size(npz, &info, err);
     if (st)
         goto done;
     n = (size_t)info.size;
@@ -103,7 +109,7 @@ sl_status sl_npz_read(sl_npz *npz, const char *name, sl_npy *out, sl_error *err)
     }
     unsigned char *bytes;
     size_t n;
-    sl_status st = read_entry(npz->zip, (zip_uint64_t)index, &bytes, &n, err);
+    sl_status st = read_entry(npz, (zip_uint64_t)index, &bytes, &n, err);
     if (!st)
         st = sl_npy_adopt(out, bytes, n, err);
     if (st) {

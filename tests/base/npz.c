@@ -93,22 +93,23 @@ static unsigned char *in_header(unsigned char *zip, size_t size, bool central, s
  * central directory (APPNOTE 4.3.12) or flips one packed byte. */
 static void lies_in_the_directory_are_found(void **state)
 {
-    enum { CRC = 16, UNPACKED_SIZE = 24, FLAGS_AND_METHOD = 8 };
+    enum { CRC = 16, PACKED_SIZE = 20, UNPACKED_SIZE = 24, FLAGS_AND_METHOD = 8 };
     static const struct {
         const char *why;
         size_t field;
-        uint32_t value;
+        uint32_t value, packed; /* packed size, 0: as it is */
         sl_status code;
         const char *holds;
     } cases[] = {
-        { "2 GB from a few kB", UNPACKED_SIZE, 0x7fffffff, SL_EFORMAT, "says it unpacks" },
-        { "over the limit", UNPACKED_SIZE, 0xfffffff0, SL_EFORMAT, "more than the" },
-        { "longer than it is", UNPACKED_SIZE, 4 * N + 129, SL_EFORMAT, "probs.npy: " },
-        { "shorter than it is", UNPACKED_SIZE, 4 * N + 127, SL_EFORMAT, "probs.npy: " },
-        { "empty", UNPACKED_SIZE, 0, SL_EFORMAT, "probs.npy: " },
-        { "checksum", CRC, 12345, SL_EFORMAT, "CRC" },
-        { "encrypted", FLAGS_AND_METHOD, 8u << 16 | 1, SL_EUNSUPPORTED, "encrypted" },
-        { "bzip2", FLAGS_AND_METHOD, 12u << 16, SL_EUNSUPPORTED, "method 12" },
+        { "2 GB from a few kB", UNPACKED_SIZE, 0x7fffffff, 0, SL_EFORMAT, "says it unpacks" },
+        { "2 GB from as many", UNPACKED_SIZE, 0x7b000006, 0x7b000006, SL_EFORMAT, "says it" },
+        { "over the limit", UNPACKED_SIZE, 0xfffffff0, 0, SL_EFORMAT, "more than the" },
+        { "longer than it is", UNPACKED_SIZE, 4 * N + 129, 0, SL_EFORMAT, "probs.npy: " },
+        { "shorter than it is", UNPACKED_SIZE, 4 * N + 127, 0, SL_EFORMAT, "probs.npy: " },
+        { "empty", UNPACKED_SIZE, 0, 0, SL_EFORMAT, "probs.npy: " },
+        { "checksum", CRC, 12345, 0, SL_EFORMAT, "CRC" },
+        { "encrypted", FLAGS_AND_METHOD, 8u << 16 | 1, 0, SL_EUNSUPPORTED, "encrypted" },
+        { "bzip2", FLAGS_AND_METHOD, 12u << 16, 0, SL_EUNSUPPORTED, "method 12" },
     };
     const char *path = scratch_path(*state, "a.npz"), *lie = scratch_path(*state, "lie.npz");
     sl_error err;
@@ -124,6 +125,8 @@ static void lies_in_the_directory_are_found(void **state)
             *in_header(bytes, n, false, 1000) ^= 0x10;
         else
             put_u32(in_header(bytes, n, true, cases[i].field), cases[i].value);
+        if (!flip && cases[i].packed)
+            put_u32(in_header(bytes, n, true, PACKED_SIZE), cases[i].packed);
         if (!flip && cases[i].field == FLAGS_AND_METHOD) /* libzip compares these on opening */
             put_u32(in_header(bytes, n, false, FLAGS_AND_METHOD - 2), cases[i].value);
         scratch_write(lie, bytes, n);
