@@ -74,10 +74,10 @@ static const char *state_name(sl_file_state state)
 /* What there is to say of one set, or of the human labels. */
 typedef struct {
     const char *name;
-    bool there;
     size_t n;
     char sha256[65];
     char problem[700]; /* "": none */
+    bool there;
 } summary;
 
 #define SUMMARIES (SL_SET_COUNT + 1)
@@ -246,7 +246,7 @@ static error_t parse_synth(int key, char *text, struct argp_state *state)
 static int run_synth(const cli_command *self, int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        { "out", KEY_OUT, "DIR", 0, "the folder to make (./data)", 0 },
+        { "out", KEY_OUT, "DIR", 0, "the folder to make (--data, or ./data)", 0 },
         { "train", KEY_TRAIN, "N", 0, "training images (10000)", 0 },
         { "test", KEY_TEST, "N", 0, "test images, which are judged (2000)", 0 },
         { "judgments", KEY_JUDGMENTS, "N", 0, "judgments of a test image, on average (51)", 0 },
@@ -259,18 +259,19 @@ static int run_synth(const cli_command *self, int argc, char **argv)
                "classes of every test image and simulated judgments, in the layout of CIFAR-10 and "
                "CIFAR-10H. --seed decides everything.",
     };
-    synth_args a = { .out = DEFAULT_FOLDER, .synth = sl_synth_options_default() };
+    synth_args a = { .synth = sl_synth_options_default() };
     sl_error err;
     const int code = cli_parse(self, &argp, argc, argv, &a);
     if (code)
         return code;
+    const char *dir = a.out ? a.out : a.common.data ? a.common.data : DEFAULT_FOLDER;
     a.synth.seed = a.common.seed;
-    sl_status st = sl_synth_write(a.out, &a.synth, cli_progress, &a.common.console, &err);
+    sl_status st = sl_synth_write(dir, &a.synth, cli_progress, &a.common.console, &err);
     cli_console_stop(&a.common.console);
     if (!st && a.common.json)
-        cli_print_json(json_pack("{s:s}", "folder", a.out));
+        cli_print_json(json_pack("{s:s}", "folder", dir));
     else if (!st)
-        printf("%s\n", a.out);
+        printf("%s\n", dir);
     return cli_end(&a.common, st, &err);
 }
 

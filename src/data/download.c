@@ -55,10 +55,6 @@ static sl_status truncate_part(transfer *t, sl_error *err)
 static sl_status open_part(transfer *t, sl_error *err)
 {
     struct stat s;
-    if (asprintf(&t->part_path, "%s.part", t->what->path) < 0) {
-        t->part_path = NULL;
-        return sl_error_set(err, SL_ENOMEM, "no memory for a path");
-    }
     t->part = open(t->part_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (t->part < 0)
         return disk_error(t, "opening", err);
@@ -343,6 +339,8 @@ sl_status sl_download_file(const sl_download *download, const sl_fetch_options *
     transfer t = {
         .what = download, .options = options, .progress = progress, .user = user, .part = -1
     };
+    if (asprintf(&t.part_path, "%s.part", download->path) < 0)
+        return sl_error_set(err, SL_ENOMEM, "no memory for a path");
     sl_status st = open_part(&t, err);
     if (st)
         goto done;

@@ -170,6 +170,7 @@ static void judgments_release(judgments *j)
     free(j->truth);
     free(j->counts);
     free(j->probs);
+    *j = (judgments){ 0 };
 }
 
 static sl_status judgments_make(judgments *j, const maker *m, sl_error *err)
