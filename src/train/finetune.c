@@ -227,11 +227,10 @@ static sl_status score(void *user, const sl_epoch_summary *e, double *row, sl_er
     return SL_OK;
 }
 
-/* Model, settings, data; then the folder, so that a mistake leaves none behind. */
+/* Model, data, settings, device. */
 static sl_status prepare(finetuning *f, sl_data *data, sl_progress_fn *progress, void *user,
                          sl_error *err)
 {
-    sl_config_parts parts;
     sl_status st = sl_model_load(&f->model, f->o.model, err);
 
     if (!st)
@@ -245,18 +244,12 @@ static sl_status prepare(finetuning *f, sl_data *data, sl_progress_fn *progress,
     if (!st)
         st = sl_evaluator_create(&f->evaluator, f->model, f->device, EVALUATION_BATCH, progress,
                                  user, err);
-    if (st)
-        return st;
-    parts = (sl_config_parts){ "finetune", &f->o,      fields, places,
-                               f->model,   f->o.model, data,   &f->sets };
-    st = sl_config_create(&f->config, &parts, err);
-    return st ? st : sl_run_open(&f->run, f->o.out, f->config, err);
+    return st;
 }
 
 static sl_status open_loop(finetuning *f, sl_progress_fn *progress, void *user, sl_error *err)
 {
     sl_loop_options o = {
-        .run = f->run,
         .graph = sl_model_graph(f->model),
         .params = sl_model_params(f->model),
         .best = sl_model_params(f->best),
@@ -280,6 +273,24 @@ static sl_status open_loop(finetuning *f, sl_progress_fn *progress, void *user, 
     };
 
     return sl_loop_create(&f->loop, &o, err);
+}
+
+/* The folder; last of all, so that a mistake leaves none behind. */
+static sl_status open_run(finetuning *f, sl_data *data, sl_error *err)
+{
+    const sl_config_parts parts = {
+        .command = "finetune",
+        .options = &f->o,
+        .fields = fields,
+        .places = places,
+        .model = f->model,
+        .checkpoint = f->o.model,
+        .data = data,
+        .sets = &f->sets,
+    };
+    sl_status st = sl_config_create(&f->config, &parts, err);
+
+    return st ? st : sl_run_open(&f->run, f->o.out, f->config, err);
 }
 
 /* With "ends", the best epoch's row lacks the 50k: only now it is known which it is. */
@@ -382,13 +393,17 @@ sl_status sl_finetune(const sl_finetune_options *options, sl_data *data, sl_prog
     finetuning f = { .o = *options };
     sl_status st = prepare(&f, data, progress, user, err);
 
+    if (!st)
+        st = open_loop(&f, progress, user, err);
+    if (!st)
+        st = open_run(&f, data, err);
     if (st)
         goto done;
     if (f.run->finished) {
         sl_log(SL_LOG_INFO, "the run in '%s' has finished already", f.o.out);
         goto done;
     }
-    st = open_loop(&f, progress, user, err);
+    st = sl_loop_enter(f.loop, f.run, err);
     if (!st)
         st = sl_loop_run(f.loop, err);
     if (!st)

@@ -13,6 +13,7 @@ static const double SAVE_INTERVAL_S = 300;
 
 struct sl_loop {
     sl_loop_options o;
+    sl_run *run;
     sl_train_state state;
     sl_metrics_log log;
     sl_loader *loader;
@@ -61,7 +62,7 @@ static sl_status save(sl_loop *l, sl_error *err)
         return diverged(l, err);
     l->state.seconds += now - l->clock;
     l->clock = l->saved = now;
-    return sl_train_state_write(&l->state, l->o.run->state, err);
+    return sl_train_state_write(&l->state, l->run->state, err);
 }
 
 /* False: go on. */
@@ -193,7 +194,7 @@ static sl_status keep_best(sl_loop *l, const sl_epoch_summary *e, const double *
 
 static sl_status publish(sl_loop *l, size_t row, sl_error *err)
 {
-    sl_status st = sl_metrics_log_write(&l->log, l->o.run->metrics, err);
+    sl_status st = sl_metrics_log_write(&l->log, l->run->metrics, err);
 
     return st ? st : sl_events_add(l->events, row, err);
 }
@@ -250,24 +251,6 @@ const sl_train_state *sl_loop_state(const sl_loop *loop)
     return &loop->state;
 }
 
-/* Reads the run's state if there is one, and brings the files that follow from it up to date. */
-static sl_status resume(sl_loop *l, sl_error *err)
-{
-    sl_status st = SL_OK;
-
-    if (sl_file_exists(l->o.run->state)) {
-        st = sl_train_state_read(&l->state, l->o.run->state, err);
-        if (!st)
-            sl_log(SL_LOG_INFO, "continuing in '%s' behind epoch %d, batch %llu", l->o.run->folder,
-                   l->state.epoch, (unsigned long long)l->state.batch);
-    }
-    if (!st)
-        st = sl_metrics_log_write(&l->log, l->o.run->metrics, err);
-    if (!st)
-        st = sl_events_open(&l->events, l->o.run->events, &l->log, err);
-    return st;
-}
-
 static sl_status build(sl_loop *l, sl_error *err)
 {
     size_t batch = l->o.loader.batch_size;
@@ -278,11 +261,6 @@ static sl_status build(sl_loop *l, sl_error *err)
     if (st)
         return st;
     l->batches = sl_loader_batches(l->loader);
-    if (l->batches == 0)
-        return sl_error_set(err, SL_EINVAL,
-                            "a batch of %zu is more than the %zu images to train on; choose a "
-                            "smaller batch size",
-                            batch, l->o.indices ? l->o.n_indices : l->o.set->n);
     st = sl_plan_create(&l->plan, l->o.graph, l->o.params, l->o.device, &plan, err);
     if (!st)
         st = sl_optimizer_create(&l->optimizer, &l->o.optimizer, sl_graph_value_floats(l->o.graph),
@@ -318,14 +296,28 @@ sl_status sl_loop_create(sl_loop **out, const sl_loop_options *options, sl_error
         .best = options->best,
         .optimizer = l->optimizer,
     };
-    st = resume(l, err);
-    if (st)
-        goto done;
     *out = l;
     l = NULL;
 done:
     sl_loop_destroy(l);
     return st;
+}
+
+sl_status sl_loop_enter(sl_loop *loop, sl_run *run, sl_error *err)
+{
+    sl_status st = SL_OK;
+
+    loop->run = run;
+    if (sl_file_exists(run->state)) {
+        st = sl_train_state_read(&loop->state, run->state, err);
+        if (!st)
+            sl_log(SL_LOG_INFO, "continuing in '%s' behind epoch %d, batch %llu", run->folder,
+                   loop->state.epoch, (unsigned long long)loop->state.batch);
+    }
+    /* These follow from the state; what a killed process wrote behind it goes. */
+    if (!st)
+        st = sl_metrics_log_write(&loop->log, run->metrics, err);
+    return st ? st : sl_events_open(&loop->events, run->events, &loop->log, err);
 }
 
 void sl_loop_destroy(sl_loop *loop)

@@ -22,7 +22,6 @@ typedef struct {
 
 /* Everything is borrowed until destroy. */
 typedef struct {
-    sl_run *run;
     const sl_graph *graph;
     sl_params *params; /* of the network being trained */
     sl_params *best;   /* receives those of the best epoch; NULL: none is chosen */
@@ -54,9 +53,12 @@ typedef struct {
 
 typedef struct sl_loop sl_loop;
 
-/* Prepares a run, reading its state if there is one. SL_EINVAL when an epoch has no whole batch. */
+/* Prepares training, so that what is impossible shows before a folder is made. SL_EINVAL when an
+ * epoch has no whole batch. */
 SL_CHECK sl_status sl_loop_create(sl_loop **out, const sl_loop_options *options, sl_error *err);
-/* Trains to the last epoch. SL_EDIVERGED: the last good state is kept.
+/* Moves into the run's folder (borrowed until destroy), going on from its state if there is one. */
+SL_CHECK sl_status sl_loop_enter(sl_loop *loop, sl_run *run, sl_error *err);
+/* Trains to the last epoch, once entered. SL_EDIVERGED: the last good state is kept.
  * SL_EINTERRUPTED when progress asked to stop: the state is saved. */
 SL_CHECK sl_status sl_loop_run(sl_loop *loop, sl_error *err);
 /* Writes what the caller changed in the log's row (by sl_metrics_log_row) to the files. */

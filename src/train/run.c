@@ -26,9 +26,8 @@ static sl_status take_lock(sl_run *run, sl_error *err)
         return SL_OK;
     if (errno != EWOULDBLOCK)
         return sl_io_error(err, path, "locked", errno);
-    st =
-        sl_error_set(err, SL_EIO,
-                     "another process works in this run folder; wait for it or use another folder");
+    st = sl_error_set(
+        err, SL_EIO, "another process works in this run folder; wait for it or use another folder");
     return sl_error_at(err, st, "%s", run->folder);
 }
 
@@ -108,6 +107,14 @@ sl_status sl_run_path(sl_run *run, const char **out, const char *name, sl_error 
     return sl_arena_printf(&run->memory, out, err, "%s/%s", run->folder, name);
 }
 
+/* A finished run needs no state to go on from. */
+static sl_status remove_state(const sl_run *run, sl_error *err)
+{
+    if (unlink(run->state) != 0 && errno != ENOENT)
+        return sl_io_error(err, run->state, "removed", errno);
+    return SL_OK;
+}
+
 static sl_status set_paths(sl_run *run, const char *folder, sl_error *err)
 {
     struct {
@@ -152,6 +159,10 @@ sl_status sl_run_open(sl_run **out, const char *folder, const json_t *config, sl
     if (st)
         goto done;
     run->finished = sl_file_exists(run->result);
+    if (run->finished)
+        st = remove_state(run, err); /* a kill may have come between the result and this */
+    if (st)
+        goto done;
     *out = run;
     run = NULL;
 done:
@@ -176,7 +187,5 @@ sl_status sl_run_finish(sl_run *run, const json_t *result, sl_error *err)
     if (st)
         return st;
     run->finished = true;
-    if (unlink(run->state) != 0 && errno != ENOENT)
-        return sl_io_error(err, run->state, "removed", errno);
-    return SL_OK;
+    return remove_state(run, err);
 }

@@ -165,15 +165,17 @@ sl_status sl_train_state_read(sl_train_state *state, const char *path, sl_error 
     array arrays[MAX_ARRAYS];
     int n = list_arrays(state, arrays);
     sl_safetensors *file;
-    sl_status st = sl_safetensors_read(&file, path, err);
+    sl_status st = sl_safetensors_read(&file, path, err); /* its errors say where */
 
-    if (st)
-        return st;
-    st = read_numbers(state, file, err);
-    for (int i = 0; i < n && !st; i++)
-        st = sl_safetensors_get_vector(file, arrays[i].name, arrays[i].n, arrays[i].data, err);
-    sl_safetensors_close(file);
+    if (!st) {
+        st = read_numbers(state, file, err);
+        for (int i = 0; i < n && !st; i++)
+            st = sl_safetensors_get_vector(file, arrays[i].name, arrays[i].n, arrays[i].data, err);
+        sl_safetensors_close(file);
+        if (st)
+            sl_error_at(err, st, "%s", path);
+    }
     if (st == SL_EFORMAT || st == SL_EMISMATCH)
-        st = sl_error_at(err, st, "%s (remove it to start the run over)", path);
+        sl_error_at(err, st, "state of the run (remove it to start over)");
     return st;
 }

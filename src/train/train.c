@@ -171,11 +171,10 @@ static sl_status score(void *user, const sl_epoch_summary *e, double *row, sl_er
     return SL_OK;
 }
 
-/* Model, data and settings; then the folder, so that a mistake leaves none behind. */
+/* Model, data, settings, device. */
 static sl_status prepare(pretraining *p, sl_data *data, sl_progress_fn *progress, void *user,
                          sl_error *err)
 {
-    sl_config_parts parts;
     sl_status st = sl_score_sets_read(&p->sets, data,
                                       SL_SET_BIT(SL_SET_TRAIN) | SL_SET_BIT(SL_SET_TEST), 0, err);
 
@@ -190,18 +189,12 @@ static sl_status prepare(pretraining *p, sl_data *data, sl_progress_fn *progress
     if (!st)
         st = sl_evaluator_create(&p->evaluator, p->model, p->device, EVALUATION_BATCH, progress,
                                  user, err);
-    if (st)
-        return st;
-    parts =
-        (sl_config_parts){ "train", &p->o, fields, places, p->model, p->o.init, data, &p->sets };
-    st = sl_config_create(&p->config, &parts, err);
-    return st ? st : sl_run_open(&p->run, p->o.out, p->config, err);
+    return st;
 }
 
 static sl_status open_loop(pretraining *p, sl_progress_fn *progress, void *user, sl_error *err)
 {
     sl_loop_options o = {
-        .run = p->run,
         .graph = sl_model_graph(p->model),
         .params = sl_model_params(p->model),
         .device = p->device,
@@ -220,6 +213,24 @@ static sl_status open_loop(pretraining *p, sl_progress_fn *progress, void *user,
     };
 
     return sl_loop_create(&p->loop, &o, err);
+}
+
+/* The folder; last of all, so that a mistake leaves none behind. */
+static sl_status open_run(pretraining *p, sl_data *data, sl_error *err)
+{
+    const sl_config_parts parts = {
+        .command = "train",
+        .options = &p->o,
+        .fields = fields,
+        .places = places,
+        .model = p->model,
+        .checkpoint = p->o.init,
+        .data = data,
+        .sets = &p->sets,
+    };
+    sl_status st = sl_config_create(&p->config, &parts, err);
+
+    return st ? st : sl_run_open(&p->run, p->o.out, p->config, err);
 }
 
 /* model.safetensors and result.json. */
@@ -261,13 +272,17 @@ sl_status sl_train(const sl_train_options *options, sl_data *data, sl_progress_f
     pretraining p = { .o = *options };
     sl_status st = prepare(&p, data, progress, user, err);
 
+    if (!st)
+        st = open_loop(&p, progress, user, err);
+    if (!st)
+        st = open_run(&p, data, err);
     if (st)
         goto done;
     if (p.run->finished) {
         sl_log(SL_LOG_INFO, "the run in '%s' has finished already", p.o.out);
         goto done;
     }
-    st = open_loop(&p, progress, user, err);
+    st = sl_loop_enter(p.loop, p.run, err);
     if (!st)
         st = sl_loop_run(p.loop, err);
     if (!st)
