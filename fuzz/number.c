@@ -19,10 +19,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     memcpy(exact, bytes, size);
 
     double x, expected = strtod(text, &end);
-    if (sl_parse_f64(exact, size, true, &x) &&
-        (end != text + size ||
-         (memcmp(&x, &expected, sizeof x) != 0 && !(isnan(x) && isnan(expected)))))
-        abort();
+    if (sl_parse_f64(exact, size, true, &x)) {
+        bool same = isnan(x) ? isnan(expected) : x == expected && signbit(x) == signbit(expected);
+        if (end != text + size || !same)
+            abort();
+    }
     if (sl_parse_f64(exact, size, false, &x) && !isfinite(x))
         abort();
     int64_t i;

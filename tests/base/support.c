@@ -1,5 +1,6 @@
 #include "support.h"
 #include <dirent.h>
+#include <ftw.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,12 +32,17 @@ int scratch_setup(void **state)
     return *state ? 0 : -1;
 }
 
+static int remove_one(const char *path, const struct stat *info, int flag, struct FTW *walk)
+{
+    (void)info, (void)flag, (void)walk;
+    return remove(path);
+}
+
 int scratch_teardown(void **state)
 {
-    char command[4200];
-    snprintf(command, sizeof command, "rm -rf '%s'", (const char *)*state);
+    int failed = nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free(*state);
-    return system(command);
+    return failed;
 }
 
 const char *scratch_path(const char *folder, const char *name)
