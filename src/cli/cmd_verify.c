@@ -62,7 +62,7 @@ static void print_figure(const sl_verify_figure *f)
 {
     char label[200];
     snprintf(label, sizeof label, "%s%s%s", f->group, *f->name ? " " : "", f->name);
-    printf("  %-52s ", label);
+    printf("  %-58s ", label);
     if (*f->measure)
         printf("%-8s %8.1e  bound %.1e  ", f->measure, f->deviation, f->bound);
     printf("%s%s%s\n", outcome_text(f), *f->why ? ": " : "", f->why);

@@ -22,10 +22,10 @@ double sl_cross_entropy_logits(const double *logits, const double *target, int c
         max = fmax(max, logits[k]);
     for (int k = 0; k < classes; k++)
         sum += exp(logits[k] - max);
-    const double log_sum = max + log(sum);
+    const double log_sum = log(sum); /* less max */
     for (int k = 0; k < classes; k++)
         if (target[k] != 0)
-            loss += target[k] * (log_sum - logits[k]);
+            loss += target[k] * (log_sum + (max - logits[k]));
     return loss;
 }
 

@@ -1,0 +1,231 @@
+#!/usr/bin/python3
+"""Makes the small verification files beside this script: what PyTorch computes in float64.
+
+    tests/eval/make_conformance.py --check FILE...     compares FILEs with what it would write
+    tests/eval/make_conformance.py                     writes resnet_8.json and the others
+
+Networks as docs/architecture.md describes them, filled by the rule of src/eval/fill.h, so that
+`softlabel verify` has something to be held against where the published files are not at hand.
+Needs python3-torch and python3-numpy.
+"""
+import json
+import math
+import os
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+FILES = {  # name of the file: architecture, classes, salt, batch
+    "resnet_8": ({"arch": "resnet", "base_channels": 4, "block_type": "basic", "depth": 8},
+                 10, "t:", 3),
+    "bottleneck_11": ({"arch": "resnet", "base_channels": 8, "block_type": "bottleneck",
+                       "depth": 11}, 5, "", 2),
+    "wrn_10_1": ({"arch": "wrn", "base_channels": 6, "depth": 10, "widening_factor": 1,
+                  "drop_rate": 0}, 10, "w:", 1),
+}
+
+
+def conv(c_in, c_out, kernel, stride=1):
+    return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
+
+
+class Shortcut(nn.Module):
+    def __init__(self, c_in, c_out, stride, norm):
+        super().__init__()
+        self.conv = conv(c_in, c_out, 1, stride)
+        self.bn = nn.BatchNorm2d(c_out) if norm else nn.Identity()
+
+    def forward(self, x):
+        return self.bn(self.conv(x))
+
+
+class ResnetBlock(nn.Module):
+    def __init__(self, c_in, c_out, stride, bottleneck):
+        super().__init__()
+        c = c_out // 4
+        widths = [(c_in, c, 1), (c, c, 3), (c, c_out, 1)] if bottleneck else \
+                 [(c_in, c_out, 3), (c_out, c_out, 3)]
+        strided = 1 if bottleneck else 0
+        self.n = len(widths)
+        for i, (a, b, kernel) in enumerate(widths):
+            setattr(self, "conv%d" % (i + 1), conv(a, b, kernel, stride if i == strided else 1))
+            setattr(self, "bn%d" % (i + 1), nn.BatchNorm2d(b))
+        if c_in != c_out:
+            self.shortcut = Shortcut(c_in, c_out, stride, norm=True)
+
+    def forward(self, x):
+        y = x
+        for i in range(1, self.n + 1):
+            y = getattr(self, "bn%d" % i)(getattr(self, "conv%d" % i)(y))
+            y = F.relu(y) if i < self.n else y
+        return F.relu(y + (self.shortcut(x) if hasattr(self, "shortcut") else x))
+
+
+class WrnBlock(nn.Module):
+    def __init__(self, c_in, c_out, stride):
+        super().__init__()
+        self.bn1, self.conv1 = nn.BatchNorm2d(c_in), conv(c_in, c_out, 3, stride)
+        self.bn2, self.conv2 = nn.BatchNorm2d(c_out), conv(c_out, c_out, 3)
+        if c_in != c_out:
+            self.shortcut = Shortcut(c_in, c_out, stride, norm=False)
+
+    def forward(self, x):
+        a = F.relu(self.bn1(x))
+        y = self.conv2(F.relu(self.bn2(self.conv1(a))))
+        return y + (self.shortcut(a) if hasattr(self, "shortcut") else x)
+
+
+class Network(nn.Module):
+    def __init__(self, arch, classes):
+        super().__init__()
+        base, depth, self.wrn = arch["base_channels"], arch["depth"], arch["arch"] == "wrn"
+        if self.wrn:
+            widths = [base * arch["widening_factor"] * f for f in (1, 2, 4)]
+            blocks, make = (depth - 4) // 6, WrnBlock
+        else:
+            bottleneck = arch["block_type"] == "bottleneck"
+            widths = [base, 2 * base * (4 if bottleneck else 1), 4 * base * (4 if bottleneck else 1)]
+            blocks = (depth - 2) // (9 if bottleneck else 6)
+            make = lambda a, b, stride: ResnetBlock(a, b, stride, bottleneck)
+        self.conv = conv(3, base, 3)
+        if not self.wrn:
+            self.bn = nn.BatchNorm2d(base)
+        c_in = base
+        for s, width in enumerate(widths):
+            stage = nn.Sequential()
+            for b in range(blocks):
+                stage.add_module("block%d" % (b + 1),
+                                 make(c_in, width, 2 if s > 0 and b == 0 else 1))
+                c_in = width
+            setattr(self, "stage%d" % (s + 1), stage)
+        if self.wrn:
+            self.bn = nn.BatchNorm2d(c_in)
+        self.fc = nn.Linear(c_in, classes)
+
+    def forward(self, x):
+        x = self.conv(x)
+        x = x if self.wrn else F.relu(self.bn(x))
+        x = self.stage3(self.stage2(self.stage1(x)))
+        x = F.relu(self.bn(x)) if self.wrn else x
+        return self.fc(x.mean((2, 3)))
+
+
+def unit(name, n):
+    h = 0xCBF29CE484222325
+    for byte in name.encode():
+        h = (h ^ byte) * 0x100000001B3 & (1 << 64) - 1
+    with np.errstate(over="ignore"):
+        z = np.uint64(h) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ z >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ z >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+        z = z ^ z >> np.uint64(31)
+    return (z >> np.uint64(40)).astype(np.float64) / 2 ** 24
+
+
+def signed(name, n):
+    return 2 * unit(name, n) - 1
+
+
+def rounded(values, shape, dtype):
+    return torch.from_numpy(values.astype(np.float32).reshape(shape)).to(dtype)
+
+
+def fill(network, salt, dtype):
+    for name, t in network.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        s = signed(salt + name, t.numel())
+        if name.endswith("running_mean"):
+            s = 0.1 * s
+        elif name.endswith("running_var"):
+            s = 2 + 0.5 * s
+        elif t.dim() == 4:
+            s = s * math.sqrt(6 / (t.shape[1] * t.shape[2] * t.shape[3]))
+        elif t.dim() == 2:
+            s = s * math.sqrt(3 / t.shape[1])
+        elif name.endswith("weight"):
+            s = 1 + 0.2 * s
+        else:
+            s = (0.05 if name == "fc.bias" else 0.1) * s
+        t.copy_(rounded(s, t.shape, dtype))
+
+
+def pair(salt, name, t):
+    a = t.detach().double().flatten().numpy()
+    return [float(np.linalg.norm(a)), float(a @ signed(salt + "probe:" + name, a.size))]
+
+
+def compute(arch, classes, salt, batch, dtype):
+    network = Network(arch, classes).to(dtype)
+    u = unit(salt + "target", batch * classes).reshape(batch, classes) ** 4
+    target = rounded(u / u.sum(1, keepdims=True), (batch, classes), dtype)
+    x = rounded(2 * signed(salt + "input", batch * 3072), (batch, 3, 32, 32), dtype)
+
+    def run(x):
+        logits = network(x)
+        loss = -(target * F.log_softmax(logits, 1)).sum(1).mean()
+        loss.backward()
+        return {"logits": logits.detach().double().flatten().tolist(), "loss": loss.item()}
+
+    fill(network, salt, dtype)
+    network.eval()
+    x.requires_grad_()
+    evaluated = run(x)
+    evaluated["input_grad"] = pair(salt, "input", x.grad)
+    network.zero_grad()
+    network.train()
+    trained = run(x.detach())
+    trained["grads"] = {n: pair(salt, n, p.grad) for n, p in network.named_parameters()}
+    trained["buffers"] = {n: pair(salt, n, b) for n, b in network.named_buffers()
+                          if not n.endswith("num_batches_tracked")}
+    tensors = {n: list(t.shape) for n, t in network.state_dict().items()
+               if not n.endswith("num_batches_tracked")}
+    return network, tensors, evaluated, trained
+
+
+def deviation(a, b):
+    """How far pairs b lie from pairs a: (norm, probe), by (norm + 1e-3 of all)."""
+    total = math.sqrt(sum(norm * norm for norm, _ in a.values()))
+    return [max(abs(a[k][i] - b[k][i]) / (a[k][0] + 1e-3 * total) for k in a) for i in (0, 1)]
+
+
+def make(name, arch, classes, salt, batch):
+    network, tensors, evaluated, trained = compute(arch, classes, salt, batch, torch.float64)
+    _, _, _, single = compute(arch, classes, salt, batch, torch.float32)
+    norm, probe = deviation(trained["grads"], single["grads"])
+    return {"format": "softlabel-conformance-1", "name": name, "arch": arch, "salt": salt,
+            "batch": batch, "parameters": sum(p.numel() for p in network.parameters()),
+            "tensors": tensors, "eval": evaluated, "train": trained,
+            "float32_deviation": {"train.grads.norm": norm, "train.grads.probe": probe}}
+
+
+def worst(a, b):
+    """The largest relative difference between two files' figures."""
+    if isinstance(a, dict):
+        return max(worst(a[k], b[k]) for k in a)
+    if isinstance(a, list):
+        scale = max(map(abs, a)) or 1
+        return max(abs(x - y) / scale for x, y in zip(a, b))
+    return abs(a - b) / abs(a)
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    if sys.argv[1:2] == ["--check"]:
+        for path in sys.argv[2:]:
+            want = json.load(open(path))
+            classes = len(want["eval"]["logits"]) // want["batch"]
+            got = make(want["name"], want["arch"], classes, want["salt"], want["batch"])
+            assert list(got["tensors"].items()) == list(want["tensors"].items())
+            print(path, *(worst(want[k], got[k]) for k in ("eval", "train")))
+        return
+    for name, (arch, classes, salt, batch) in FILES.items():
+        with open(os.path.join(here, name + ".json"), "w") as file:
+            json.dump(make(name, arch, classes, salt, batch), file, separators=(",", ":"))
+            file.write("\n")
+
+
+main()
