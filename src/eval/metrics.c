@@ -46,7 +46,7 @@ double sl_entropy(const double *p, int classes)
 void sl_score_add(sl_score *score, const float *logits, const double *target, int classes)
 {
     double wide[SL_SCORE_MAX_CLASSES];
-    assert(classes <= SL_SCORE_MAX_CLASSES);
+    assert(classes >= 1 && classes <= SL_SCORE_MAX_CLASSES);
     for (int k = 0; k < classes; k++)
         wide[k] = (double)logits[k];
     int predicted = sl_argmax(wide, classes);
