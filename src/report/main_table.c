@@ -272,8 +272,8 @@ static sl_status add_value(sl_table *text, const line *l, sl_report_column colum
     if (!loss.n)
         return sl_table_cell(text, err, "-");
     if (loss.n == 1)
-        return sl_table_cell(text, err, "%.4f (%.2f %%)", loss.mean, 100 * accuracy.mean);
-    return sl_table_cell(text, err, "%.4f ± %.4f (%.2f ± %.2f %%)", loss.mean, loss.sd,
+        return sl_table_cell(text, err, "%.4f (%.1f %%)", loss.mean, 100 * accuracy.mean);
+    return sl_table_cell(text, err, "%.4f±%.4f (%.1f±%.1f %%)", loss.mean, loss.sd,
                          100 * accuracy.mean, 100 * accuracy.sd);
 }
 
