@@ -59,7 +59,7 @@ static void follow(sl_optimizer_options options, double lr, const double after[S
 {
     sl_optimizer *o = open_optimizer(options, N);
     float w[N], g[N];
-    char name[16];
+    char name[32];
 
     fill(w, "opt.weight");
     for (int t = 0; t < STEPS; t++) {
