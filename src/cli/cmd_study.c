@@ -262,7 +262,13 @@ static int run_serve(const cli_command *self, int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a visitor who went */
     signal(SIGTERM, end_serving);
     signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error like a full disk */
-    sl_status st = open_study(&study, &a, &err);
+    sl_status st = SL_OK;
+    if (!sl_study_has_page())
+        st = sl_error_set(&err, SL_EUNSUPPORTED,
+                          "this build has no page for participants: build it again where npm "
+                          "reaches its registry");
+    if (!st)
+        st = open_study(&study, &a, &err);
     if (!st) {
         sl_study_admin_password(study, h.password);
         a.serve.stop = cli_interrupted;

@@ -1,5 +1,6 @@
 /* SL_WEB_DIR is where the build puts the page's files; the assembler reads them in. */
 #include "study/page.h"
+#include <softlabel/study.h>
 #include <string.h>
 
 #define EMBED(symbol, file)                                                    \
@@ -46,7 +47,7 @@ bool sl_page_find(const char *path, sl_page_file *out)
     return false;
 }
 
-bool sl_page_is_built(void)
+bool sl_study_has_page(void)
 {
     return sl_page_script_end - sl_page_script > 0;
 }

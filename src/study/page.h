@@ -15,7 +15,4 @@ typedef struct {
 /* The file at exactly this path of the site; false if there is none. */
 bool sl_page_find(const char *path, sl_page_file *out);
 
-/* Whether the build had the page's bundle (it needs npm). */
-bool sl_page_is_built(void);
-
 #endif

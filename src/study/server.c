@@ -23,9 +23,8 @@
 #define BODY_MAX_BYTES 16384
 #define HEADER_MAX_BYTES 32768
 #define CONNECTIONS 1000
-#define IDLE_SECONDS 20    /* a connection without a byte */
-#define REQUEST_SECONDS 30 /* a request that doesn't come to its end */
-#define LOGIN_RATE 0.2     /* wrong passwords a second and address */
+#define IDLE_SECONDS 20 /* a connection without a byte */
+#define LOGIN_RATE 0.2  /* wrong passwords a second and address */
 
 typedef struct {
     sl_study *study;
@@ -454,23 +453,21 @@ static void run_until_stopped(server *s)
     while (!s->options.stop()) {
         const struct timespec quarter = { 0, 250000000 };
         nanosleep(&quarter, NULL);
-        sl_watch_end_slow(&s->watch, REQUEST_SECONDS, clock_seconds());
+        sl_watch_end_slow(&s->watch, s->options.request_seconds, clock_seconds());
     }
 }
 
 sl_study_serve_options sl_study_serve_options_default(void)
 {
-    return (sl_study_serve_options){ .address = "127.0.0.1", .port = 8080, .rate = 100 };
+    return (sl_study_serve_options){
+        .address = "127.0.0.1", .port = 8080, .rate = 100, .request_seconds = 30
+    };
 }
 
 sl_status sl_study_serve(sl_study *study, const sl_study_serve_options *options, sl_error *err)
 {
     server *s = NULL;
     int lock = -1;
-    if (!sl_page_is_built())
-        return sl_error_set(err, SL_EUNSUPPORTED,
-                            "this build has no page for participants: build again where npm "
-                            "reaches its registry");
     sl_status st = sl_alloc(&s, 1, sizeof *s, err);
     if (st)
         return st;

@@ -1,0 +1,135 @@
+/* study check tells every mistake, and a new study has none. */
+#include "fixture.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    char lines[40][700];
+    size_t n;
+} told;
+
+static void keep(void *user, const char *line)
+{
+    told *t = user;
+    if (t->n < 40)
+        snprintf(t->lines[t->n++], sizeof t->lines[0], "%s", line);
+}
+
+static sl_status check(const char *folder, told *t, sl_error *err)
+{
+    const sl_study_data data = { 0 };
+    size_t n = 0;
+    t->n = 0;
+    sl_status st = sl_study_check(folder, &data, keep, t, &n, err);
+    assert_int_equal(n, t->n);
+    return st;
+}
+
+static void test_new_study_is_in_order(void **state)
+{
+    (void)state;
+    static const char *const recruitments[] = { "open", "mturk", "prolific" };
+    for (size_t i = 0; i < 3; i++) {
+        char *folder = fixture_folder();
+        const sl_study_new_options options = { .synthetic = true, .recruitment = recruitments[i] };
+        const sl_study_data data = { 0 };
+        const char *what;
+        told t;
+        sl_error err;
+        assert_int_equal(sl_study_new(folder, &options, &data, &what, &err), SL_OK);
+        assert_int_equal(check(folder, &t, &err), SL_OK);
+        assert_int_equal(sl_study_new(folder, &options, &data, &what, &err), SL_EINVAL);
+        fixture_remove(folder);
+    }
+}
+
+static void test_every_mistake_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *why, *change, *told;
+    } cases[] = {
+        { "a typing mistake", "{\"titel\":\"x\"}", "member 'titel' is unknown" },
+        { "another format", "{\"format\":\"softlabel-study-9\"}", "'softlabel-study-9'" },
+        { "out of range", "{\"task\":{\"target_judgments\":0}}", "member 'target_judgments' is 0" },
+        { "wrong type", "{\"task\":{\"smooth\":\"no\"}}", "member 'smooth' isn't" },
+        { "a share above 1", "{\"practice\":{\"pass\":75}}", "member 'pass' is 75" },
+        { "no source", "{\"images\":{\"source\":\"flickr\"}}", "'flickr', expected 'synthetic'" },
+        { "too few images", "{\"images\":{\"count\":10}}", "has 10 images, but a participant" },
+        { "too few checks", "{\"attention_images\":{\"count\":2}}", "has 2 images" },
+        { "one class", "{\"classes\":[\"a\"]}", "classes: expected a list of 2 to 16 names" },
+        { "twice", "{\"classes\":[\"a\",\"a\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\",\"i\",\"j\"]}",
+          "'a' is there twice" },
+        { "no paragraphs", "{\"wording\":{\"consent\":\"yes\"}}", "isn't a list of paragraphs" },
+        { "no address", "{\"recruitment\":{\"kind\":\"prolific\",\"completion_url\":\"x\"}}",
+          "isn't a web address" },
+        { "a path", "{\"recruitment\":{\"kind\":\"mturk\",\"submit_to\":[\"https://a.b/c\"]}}",
+          "nothing behind the host" },
+        { "injection", "{\"recruitment\":{\"kind\":\"mturk\",\"submit_to\":[\"https://a; *\"]}}",
+          "nothing behind the host" },
+        { "a folder", "{\"images\":{\"source\":\"folder\",\"folder\":\"gone\",\"count\":1}}",
+          "there is no such folder" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *folder = fixture_folder();
+        told t;
+        sl_error err;
+        bool found = false;
+        fixture_study(folder, cases[i].change);
+        assert_int_equal(check(folder, &t, &err), SL_EFORMAT);
+        for (size_t k = 0; k < t.n; k++)
+            found = found || strstr(t.lines[k], cases[i].told);
+        if (!found)
+            fail_msg("%s: told '%s' instead of '%s'", cases[i].why, t.n ? t.lines[0] : "nothing",
+                     cases[i].told);
+        fixture_remove(folder);
+    }
+}
+
+static void test_mistakes_are_told_at_once(void **state)
+{
+    (void)state;
+    char *folder = fixture_folder();
+    told t;
+    sl_error err;
+    fixture_study(folder, "{\"seed\":-1,\"title\":7,\"task\":{\"pause_every\":-3},"
+                          "\"attention\":{\"pass\":2},\"extra\":{},\"# comment\":\"ignored\"}");
+    assert_int_equal(check(folder, &t, &err), SL_EFORMAT);
+    assert_int_equal(t.n, 5);
+    fixture_remove(folder);
+}
+
+static void write_file(const char *folder, const char *name, const char *bytes, size_t n)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void test_not_json(void **state)
+{
+    (void)state;
+    char *folder = fixture_folder();
+    told t;
+    sl_error err;
+    assert_int_equal(check(folder, &t, &err), SL_ENOTFOUND);
+    write_file(folder, "study.json", "{\"title\": ", 10);
+    assert_int_equal(check(folder, &t, &err), SL_EFORMAT);
+    assert_non_null(strstr(err.place, "line 1"));
+    fixture_remove(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_new_study_is_in_order),
+        cmocka_unit_test(test_every_mistake_is_told),
+        cmocka_unit_test(test_mistakes_are_told_at_once),
+        cmocka_unit_test(test_not_json),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
