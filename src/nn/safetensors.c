@@ -348,7 +348,8 @@ static void convert(float *out, const unsigned char *from, size_t n, float_kind 
     double wide;
     switch (kind) {
     case F32:
-        memcpy(out, from, n * sizeof *out);
+        if (n > 0)
+            memcpy(out, from, n * sizeof *out);
         break;
     case F64:
         for (size_t i = 0; i < n; i++) {
@@ -384,8 +385,10 @@ sl_status sl_safetensors_get(const sl_safetensors *file, const char *name, int n
     const stored *t = find(file, name);
     if (!t)
         return sl_error_set(err, SL_EMISMATCH, "tensor '%s' is missing", name);
-    if (t->entry.n_dims != n_dims ||
-        memcmp(t->entry.dims, dims, (size_t)n_dims * sizeof *dims) != 0) {
+    bool same = t->entry.n_dims == n_dims;
+    for (int i = 0; i < n_dims && same; i++)
+        same = t->entry.dims[i] == dims[i];
+    if (!same) {
         char has[200], wanted[200];
         return sl_error_set(err, SL_EMISMATCH, "tensor '%s' has the shape [%s], expected [%s]",
                             name, dims_text(t->entry.n_dims, t->entry.dims, has),
