@@ -36,14 +36,14 @@ sl_status sl_table_cell(sl_table *table, sl_error *err, const char *format, ...)
 {
     char text[256];
     va_list args;
-    sl_status st =
-        sl_grow(&table->cells, &table->capacity, table->n_cells + 1, sizeof *table->cells, err);
+    sl_status st;
 
-    if (st)
-        return st;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    st = sl_grow(&table->cells, &table->capacity, table->n_cells + 1, sizeof *table->cells, err);
+    if (st)
+        return st;
     st = sl_arena_strdup(&table->memory, &table->cells[table->n_cells], text, err);
     if (!st)
         table->n_cells++;

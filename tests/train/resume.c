@@ -60,9 +60,10 @@ static void make_undisturbed(shared_runs *s)
 
 static int group_setup(void **state)
 {
-    shared_runs *s = calloc(1, sizeof *s);
+    static shared_runs shared;
+    shared_runs *s = &shared;
     void *folder = NULL;
-    if (!s || fixture_setup(&folder))
+    if (fixture_setup(&folder))
         return -1;
     s->folder = folder;
     make_undisturbed(s);
@@ -74,7 +75,6 @@ static int group_teardown(void **state)
 {
     shared_runs *s = *state;
     void *folder = s->folder;
-    free(s);
     return fixture_teardown(&folder);
 }
 

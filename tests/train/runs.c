@@ -23,9 +23,10 @@ typedef struct {
 
 static int group_setup(void **state)
 {
-    shared_data *s = calloc(1, sizeof *s);
+    static shared_data shared;
+    shared_data *s = &shared;
     void *folder = NULL;
-    if (!s || fixture_setup(&folder))
+    if (fixture_setup(&folder))
         return -1;
     sl_synth_options o = sl_synth_options_default();
     sl_model *model;
@@ -50,7 +51,6 @@ static int group_teardown(void **state)
     shared_data *s = *state;
     void *folder = s->folder;
     sl_data_close(s->data);
-    free(s);
     return fixture_teardown(&folder);
 }
 

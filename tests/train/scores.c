@@ -21,10 +21,11 @@ typedef struct {
 
 static int group_setup(void **state)
 {
-    shared_model *s = calloc(1, sizeof *s);
+    static shared_model shared;
+    shared_model *s = &shared;
     sl_synth_options o = sl_synth_options_default();
     sl_error err;
-    if (!s || fixture_setup(&s->folder))
+    if (fixture_setup(&s->folder))
         return -1;
     o.n_train = N_TRAIN;
     o.n_test = N_TEST;
@@ -54,7 +55,6 @@ static int group_teardown(void **state)
     sl_model_destroy(s->model);
     sl_device_close(s->device);
     sl_data_close(s->data);
-    free(s);
     return fixture_teardown(&folder);
 }
 
