@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include <fcntl.h>
 #include <math.h>
 #include <softlabel/model.h>
@@ -312,6 +313,28 @@ static void a_damaged_state_is_refused(void **state)
     free(bytes);
 }
 
+/* Each failure is reported as what it is and leaves a folder to go on from; leaks are for the
+ * address sanitizer to find. */
+static void memory_may_be_short_anywhere(void **state)
+{
+    shared_data *s = *state;
+    sl_error err;
+    sl_train_options o = training(s, "short-of-memory");
+    int failures = 0;
+    for (unsigned long n = 1;; n += 5) {
+        sl_alloc_fail_at(n);
+        sl_status st = sl_train(&o, s->data, NULL, NULL, &err);
+        sl_alloc_fail_at(0);
+        if (st == SL_OK)
+            break;
+        expect_error(st, SL_ENOMEM, &err, "memory");
+        failures++;
+    }
+    assert_true(failures > 10);
+    assert_true(fixture_exists(fixture_path(o.out, "result.json")));
+    assert_int_equal(fixture_count_files(fixture_path(o.out, "checkpoints")), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +349,7 @@ int main(void)
         cmocka_unit_test(an_unwritable_folder_is_an_error),
         cmocka_unit_test(stopping_saves_the_state),
         cmocka_unit_test(a_damaged_state_is_refused),
+        cmocka_unit_test(memory_may_be_short_anywhere),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
