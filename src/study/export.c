@@ -92,7 +92,7 @@ static sl_status put_raw(void *user, const sl_trial *t, sl_error *err)
     job *j = user;
     const char *const *classes = j->study->config.classes;
     const bool check = t->kind == SL_TRIAL_CHECK;
-    const sl_image *image;
+    const sl_image *image = NULL;
     if (t->choice < 0 || t->kind == SL_TRIAL_PRACTICE)
         return SL_OK;
     sl_status st = look_up(j, t, &image, err);
@@ -114,7 +114,7 @@ static sl_status put_jspsych(void *user, const sl_trial *t, sl_error *err)
     static const char *const parts[] = { "practice", "image", "attention" };
     job *j = user;
     const char *const *classes = j->study->config.classes;
-    const sl_image *image;
+    const sl_image *image = NULL;
     uint32_t place = 0;
     if (t->choice < 0)
         return SL_OK;
