@@ -1,6 +1,7 @@
 /* The safetensors parser on any bytes: as they are, and with a right length put in front so that
  * the header is reached at once. */
 #include "nn/safetensors.h"
+#include "fuzz.h"
 #include <stdlib.h>
 #include <string.h>
 
