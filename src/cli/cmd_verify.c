@@ -160,6 +160,13 @@ static json_t *report_json(const sl_verify_report *report, const char *file)
                      figures);
 }
 
+/* A file that couldn't be checked. */
+static json_t *error_json(const char *file, const sl_error *err)
+{
+    char line[sizeof err->message + sizeof err->place + 4];
+    return json_pack("{s:s, s:s}", "file", file, "error", sl_error_text(err, line, sizeof line));
+}
+
 /* ---- the command ---- */
 
 /* Checks a file; *good = whether all of it passed. results is NULL for text. */
@@ -196,8 +203,10 @@ int cmd_verify(const cli_command *self, int argc, char **argv)
     for (int i = 0; i < o.n_files && !cli_interrupted(); i++) {
         bool good = false;
         st = verify_file(&o, o.files[i], device, results, &good, &err);
-        if (st)
+        if (st) {
             cli_print_error(&err);
+            json_array_append_new(results, error_json(o.files[i], &err));
+        }
         if (!good)
             code = CLI_FAILED;
     }

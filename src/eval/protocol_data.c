@@ -242,11 +242,11 @@ static sl_status check_predictions(sl_verify_report *report, const material *m, 
     predictions p = { 0 };
     sl_status st = SL_OK;
     if (!m->human)
-        lacking = "the human labels aren't in the data folder";
+        lacking = "CIFAR10H's labels aren't at hand; name their folder with --data";
     else if (!m->predictions)
         lacking = "there is no folder 'predictions' with the authors' predictions";
     else if (!m->labels)
-        lacking = "the test set's labels aren't in the data folder";
+        lacking = "the test set's labels aren't at hand";
     if (!lacking)
         st = prediction_path(m, model, &path, err);
     if (!lacking && !st && !sl_file_exists(path))
@@ -323,7 +323,7 @@ static sl_status check_agreement(sl_verify_report *report, const material *m, co
         return st;
     if (!m->labels)
         return sl_verify_add_skipped(report, "cifar10h", "accuracy and agreement",
-                                     "the test set's labels aren't in the data folder", err);
+                                     "the test set's labels aren't at hand", err);
     st = check_figure(report, "cifar10h", wanted, "mean_accuracy_per_image", accuracy, BOUND_COUNTS,
                       "", err);
     if (st)
@@ -336,8 +336,9 @@ static sl_status check_human(sl_verify_report *report, const material *m, const 
                              sl_error *err)
 {
     if (!m->human)
-        return sl_verify_add_skipped(report, "cifar10h", "all figures",
-                                     "the human labels aren't in the data folder", err);
+        return sl_verify_add_skipped(
+            report, "cifar10h", "all figures",
+            "CIFAR10H's labels aren't at hand; name their folder with --data", err);
     const char *counts = m->data->path[SL_FILE_COUNTS];
     sl_status st = counts ? check_counts(report, counts, wanted, err)
                           : sl_verify_add_skipped(report, "cifar10h", "judgments",

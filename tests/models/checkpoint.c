@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/support.h"
 #include "models/model.h"
 #include "nn/safetensors.h"
@@ -238,6 +239,37 @@ static void an_unwritable_place_is_an_error(void **state)
     sl_model_destroy(model);
 }
 
+/* Whichever of our allocations fails, the status says so, nothing leaks (asan) and no file appears.
+ */
+static void memory_shortage_is_an_ordinary_failure(void **state)
+{
+    sl_error err;
+    const char *path = scratch_path(*state, "oom.safetensors");
+    sl_model *model = small_model(10), *loaded;
+    sl_status st;
+    unsigned long n = 0;
+    do {
+        sl_alloc_fail_at(++n);
+        st = sl_model_save(model, path, &err);
+        sl_alloc_fail_at(0);
+        check_status_at(st, st ? SL_ENOMEM : SL_OK, NULL, &err, __FILE__, __LINE__);
+        assert_true(st == SL_OK || !sl_file_exists(path));
+    } while (st);
+    assert_true(n > 3);
+    n = 0;
+    do {
+        sl_alloc_fail_at(++n);
+        st = sl_model_load(&loaded, path, &err);
+        sl_alloc_fail_at(0);
+        check_status_at(st, st ? SL_ENOMEM : SL_OK, NULL, &err, __FILE__, __LINE__);
+        assert_true((st == SL_OK) == (loaded != NULL));
+    } while (st);
+    assert_true(n > 10);
+    check_same_numbers(model, loaded);
+    sl_model_destroy(loaded);
+    sl_model_destroy(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_file_of_pytorch_can_be_taken_over),
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(an_unwritable_place_is_an_error),
+        cmocka_unit_test(memory_shortage_is_an_ordinary_failure),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
