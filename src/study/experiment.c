@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define ROUNDING 1e-9 /* of shares such as 0.75 * 20 */
+#define SEEN_MS 10000 /* how exactly it's known when somebody was last there */
 
 struct sl_experiment {
     const sl_study_config *config;
@@ -236,21 +237,20 @@ static bool finished(const sl_participant *p)
            p->state == SL_STATE_EXCLUDED;
 }
 
-/* Notes that the participant is there; one who had left takes its places again. */
+/* Notes that the participant is there, now and then, so that looking at an image isn't a write; one
+ * who had left takes its places again. */
 static sl_status welcome(sl_experiment *x, sl_participant *p, int64_t now_ms, sl_error *err)
 {
-    if (finished(p))
+    sl_status st = SL_OK;
+    if (finished(p) || (p->state != SL_STATE_LEFT && now_ms - p->last_ms < SEEN_MS))
         return SL_OK;
     if (p->state == SL_STATE_LEFT) {
         p->state = p->block < x->config->practice_blocks ? SL_STATE_PRACTICE : SL_STATE_TASK;
-        if (p->state == SL_STATE_TASK) {
-            sl_status st = move_places(x, p, take_place, err);
-            if (st)
-                return st;
-        }
+        if (p->state == SL_STATE_TASK)
+            st = move_places(x, p, take_place, err);
     }
     p->last_ms = now_ms;
-    return sl_store_update(x->store, p, err);
+    return st ? st : sl_store_update(x->store, p, err);
 }
 
 static sl_status add(sl_experiment *x, const unsigned char *worker, const unsigned char *session,

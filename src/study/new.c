@@ -147,13 +147,22 @@ static sl_status cifar_images(json_t *study, sl_data *data, uint64_t seed, sl_er
     return st;
 }
 
-/* Whether the data folder has all that the paper's experiment needs. */
-static bool find_cifar(sl_data **data, const sl_study_data *from)
+/* *data is NULL when the usual places don't have all that the paper's experiment needs; for a
+ * folder that was named, that's an error. */
+static sl_status find_cifar(sl_data **data, const sl_study_data *from, sl_error *err)
 {
-    if (sl_data_open(data, from->dir, from->unpack_dir, NULL))
-        return false;
-    return strcmp(sl_data_kind(*data), "cifar10") == 0 && sl_data_has(*data, SL_SET_TEST) &&
-           sl_data_has(*data, SL_SET_TRAIN) && sl_data_has_human(*data);
+    sl_status st = sl_data_open(data, from->dir, from->unpack_dir, err);
+    if (!st && (strcmp(sl_data_kind(*data), "cifar10") != 0 || !sl_data_has(*data, SL_SET_TEST) ||
+                !sl_data_has(*data, SL_SET_TRAIN) || !sl_data_has_human(*data))) {
+        st = sl_error_set(err, SL_ENOTFOUND,
+                          "'%s' lacks a part of CIFAR-10 or CIFAR-10H, by whose judgments the "
+                          "attention checks are chosen: see 'softlabel data info', or take "
+                          "--synthetic",
+                          sl_data_folder(*data));
+        sl_data_close(*data);
+        *data = NULL;
+    }
+    return from->dir ? st : SL_OK;
 }
 
 /* The author names the classes; practice and attention images lie beside the others. */
@@ -233,14 +242,15 @@ sl_status sl_study_new(const char *dir, const sl_study_new_options *options,
     json_t *study = json_object();
     if (!study)
         return sl_error_set(err, SL_ENOMEM, "out of memory for a study");
-    *what = "synthetic images";
-    if (options->folder) {
+    st = options->folder || options->synthetic ? SL_OK : find_cifar(&cifar, data, err);
+    if (!st && options->folder) {
         *what = "a folder of images: fill in \"classes\"";
         st = folder_images(study, options->folder, err);
-    } else if (!options->synthetic && find_cifar(&cifar, data)) {
+    } else if (!st && cifar) {
         *what = "CIFAR-10's test images";
         st = cifar_images(study, cifar, options->seed, err);
-    } else {
+    } else if (!st) {
+        *what = "synthetic images";
         st = synthetic_images(study, err);
     }
     fill(study, options, !options->folder && !cifar);

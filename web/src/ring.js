@@ -6,6 +6,7 @@ const RADIUS = 0.4; // of the circle of the discs' centres, in sides of the squa
 const IMAGE = 0.2; // the image's side: a quarter of that circle's diameter
 const GAP = 0.77; // a disc's diameter, in distances of neighbouring centres
 const LARGEST_DISC = 0.19;
+const MARGIN = 0.05; // left of a label and right of it, in diameters of the disc
 const LARGEST_SIDE = 720; // pixels of the square
 const RIGHT_MS = 700; // how long feedback stays
 const WRONG_MS = 1600;
@@ -98,6 +99,7 @@ function lay({ root, discs, image, feedback }, n) {
     const x = side / 2 + side * RADIUS * Math.cos(angle);
     const y = side / 2 + side * RADIUS * Math.sin(angle);
     Object.assign(button.style, px({ left: x, top: y, width: disc, height: disc }));
+    button.style.padding = `0 ${disc * MARGIN}px`;
     button.style.fontSize = `${fontSize(button.textContent, disc)}px`;
   });
   const size = imageSize(image, side * IMAGE);
@@ -109,7 +111,7 @@ function lay({ root, discs, image, feedback }, n) {
 /** Small and bold, and the longest word within the disc. */
 function fontSize(label, disc) {
   const longest = Math.max(...label.split(/[\s-]+/).map((word) => word.length));
-  return Math.max(8, Math.min(0.155 * disc, 16, (0.9 * disc) / (0.6 * longest)));
+  return Math.max(8, Math.min(0.155 * disc, 16, ((1 - 2 * MARGIN) * disc) / (0.6 * longest)));
 }
 
 /** Small images are enlarged by a whole number of device pixels a pixel, so that all are equal. */
