@@ -51,17 +51,18 @@ SL_API SL_CHECK sl_status sl_study_open(sl_study **out, const char *dir, const s
 SL_API void sl_study_close(sl_study *study); /* NULL is fine */
 
 typedef struct {
-    const char *address; /* numeric IPv4 or IPv6 address to listen on */
-    int port;            /* 0: any free one */
-    double rate;         /* requests a second that one address may make; 0: no limit */
-    bool behind_proxy;   /* the client's address is the last of X-Forwarded-For */
+    const char *address;    /* numeric IPv4 or IPv6 address to listen on */
+    int port;               /* 0: any free one */
+    double rate;            /* requests a second that one address may make; 0: no limit */
+    bool behind_proxy;      /* the client's address is the last of X-Forwarded-For */
     double request_seconds; /* how long a request may take to arrive */
-    bool (*stop)(void);  /* asked four times a second; true ends the server */
+    bool (*stop)(void);     /* asked four times a second; true ends the server */
     /* Called once it listens, with its address ("http://127.0.0.1:8080/"). May be NULL. */
     void (*ready)(void *user, const char *url);
     void *user;
 } sl_study_serve_options;
-SL_API sl_study_serve_options sl_study_serve_options_default(void); /* 127.0.0.1:8080, 100/s, 30 s */
+SL_API sl_study_serve_options
+sl_study_serve_options_default(void); /* 127.0.0.1:8080, 100/s, 30 s */
 
 /* Whether this build has the participant's page. Without it a study can be served to bots only. */
 SL_API bool sl_study_has_page(void);
