@@ -48,6 +48,7 @@ int cmd_train(const cli_command *self, int argc, char **argv);
 int cmd_finetune(const cli_command *self, int argc, char **argv);
 int cmd_evaluate(const cli_command *self, int argc, char **argv);
 int cmd_report(const cli_command *self, int argc, char **argv);
+int cmd_labels(const cli_command *self, int argc, char **argv);
 int cmd_model(const cli_command *self, int argc, char **argv);
 int cmd_verify(const cli_command *self, int argc, char **argv);
 int cmd_study(const cli_command *self, int argc, char **argv);

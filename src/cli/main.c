@@ -14,6 +14,8 @@ static const cli_command commands[] = {
       "softlabel evaluate model.safetensors --json", cmd_evaluate },
     { "study", "collect people's judgments in the browser", "softlabel study new pilot",
       cmd_study },
+    { "labels", "turn raw trials into distributions",
+      "softlabel labels aggregate raw.csv --out labels", cmd_labels },
     { "report", "tables from finished runs", "softlabel report table runs/human-* runs/control-*",
       cmd_report },
     { "model", "list architectures, look into model files, import them",
