@@ -1,0 +1,83 @@
+#include "base/memory.h"
+#include <math.h>
+#include <softlabel/labels.h>
+#include <stdlib.h>
+
+#define ROUNDS 10 /* of weights from proportions and back */
+
+void sl_labels_smooth(double *p, const int64_t *counts, size_t n_images, int n_classes,
+                      double prior)
+{
+    const size_t k = (size_t)n_classes;
+    for (size_t i = 0; i < n_images; i++) {
+        double sum = 0;
+        for (size_t c = 0; c < k; c++)
+            sum += p[i * k + c] = (double)counts[i * k + c] + prior;
+        for (size_t c = 0; c < k; c++)
+            p[i * k + c] /= sum;
+    }
+}
+
+/* Weighted sums of an image's judgments by class, and over all classes. */
+static double sum_image(const sl_judgments *j, size_t i, const double *w, double *by_class)
+{
+    double sum = 0;
+    for (int c = 0; c < j->n_classes; c++)
+        by_class[c] = 0;
+    for (size_t t = j->first[i]; t < j->first[i + 1]; t++) {
+        by_class[j->items[t].choice] += w[j->items[t].person];
+        sum += w[j->items[t].person];
+    }
+    return sum;
+}
+
+/* What each person agrees with the others, weighing those by w. */
+static void agree(const sl_judgments *j, const double *w, double *agreed, double *n)
+{
+    double by_class[255];
+    for (size_t a = 0; a < j->n_people; a++)
+        agreed[a] = n[a] = 0;
+    for (size_t i = 0; i < j->n_images; i++) {
+        const double sum = sum_image(j, i, w, by_class);
+        for (size_t t = j->first[i]; t < j->first[i + 1]; t++) {
+            const sl_judgment *own = &j->items[t];
+            const double others = sum - w[own->person];
+            if (!(others > 1e-9 * sum))
+                continue; /* nobody to agree with */
+            agreed[own->person] += (by_class[own->choice] - w[own->person]) / others;
+            n[own->person]++;
+        }
+    }
+}
+
+sl_status sl_labels_weigh(double *p, double *weights, const sl_judgments *j, sl_error *err)
+{
+    const size_t k = (size_t)j->n_classes;
+    double *w = NULL, *agreed = NULL, *n = NULL;
+    sl_status st = sl_alloc(&w, j->n_people, sizeof *w, err);
+    if (!st)
+        st = sl_alloc(&agreed, j->n_people, sizeof *agreed, err);
+    if (!st)
+        st = sl_alloc(&n, j->n_people, sizeof *n, err);
+    if (st)
+        goto done;
+    for (size_t a = 0; a < j->n_people; a++)
+        w[a] = 1;
+    for (int round = 0; round < ROUNDS; round++) {
+        agree(j, w, agreed, n);
+        for (size_t a = 0; a < j->n_people; a++)
+            w[a] = n[a] > 0 ? fmax(agreed[a] / n[a], 1e-6) : 1;
+    }
+    for (size_t i = 0; i < j->n_images; i++) {
+        const double sum = sum_image(j, i, w, p + i * k);
+        for (size_t c = 0; c < k; c++)
+            p[i * k + c] = sum > 0 ? p[i * k + c] / sum : (double)NAN;
+    }
+    for (size_t a = 0; a < j->n_people && weights; a++)
+        weights[a] = w[a];
+done:
+    free(w);
+    free(agreed);
+    free(n);
+    return st;
+}

@@ -1,0 +1,146 @@
+/* Counting raw trials: what is broken, who is excluded, adding, replaying. */
+#include "../base/support.h"
+#include <softlabel/labels.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HEADER                                                              \
+    "trial_index,annotator_id,extra,is_attn_check,true_label,chosen_label," \
+    "cifar10_test_set_idx,reaction_time,time_elapsed\n"
+
+static const sl_labels_rules *rules(void)
+{
+    static sl_labels_rules r;
+    r = sl_labels_rules_default();
+    return &r;
+}
+
+static sl_status count(sl_labels **out, const char *path, const char *add, sl_error *err)
+{
+    const sl_labels_source source = {
+        .raw = &path, .n_raw = 1, .n_images = 3, .n_classes = 2, .rules = rules()
+    };
+    return sl_labels_count(out, &source, add, err);
+}
+
+static void broken_rows_are_named(void **state)
+{
+    static const struct {
+        const char *why, *row, *holds;
+    } cases[] = {
+        { "fields", "0,a,,0,1,1,2,5\n", "line 2: 8 fields where the header has 9" },
+        { "class", "0,a,,0,1,2,2,5,5\n", "line 2: chosen_label '2' isn't" },
+        { "image", "0,a,,0,1,1,3,5,5\n", "cifar10_test_set_idx '3' isn't" },
+        { "no image", "0,a,,0,1,1,-99999,5,5\n", "cifar10_test_set_idx '-99999' isn't" },
+        { "check", "0,a,,1,1,1,2,5,5\n", "isn't -99999" },
+        { "number", "0,a,,0,1,1,2,fast,5\n", "reaction_time 'fast' isn't" },
+        { "nan", "0,a,,0,1,1,2,nan,5\n", "reaction_time 'nan' isn't" },
+        { "nobody", "0,,,0,1,1,2,5,5\n", "annotator_id is empty" },
+        { "quote", "0,\"a,,0,1,1,2,5,5\n", "line 2: a quote isn't closed" },
+    };
+    const char *path = scratch_path(*state, "raw.csv");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[400];
+        sl_labels *labels;
+        sl_error err;
+        const int n = snprintf(text, sizeof text, "%s%s", HEADER, cases[i].row);
+        scratch_write(path, text, (size_t)n);
+        check_fails(count(&labels, path, NULL, &err), SL_EFORMAT, cases[i].holds, &err);
+        assert_null(labels);
+    }
+}
+
+/* a is kept; b fails the check; c repeats a trial. */
+static const char day_1[] = HEADER "0,a,,0,1,1,2,5,5\r\n"
+                                   "1,a,\"x,y\",1,0,0,-99999,5,10\r\n"
+                                   "0,b,,0,0,0,0,5,5\r\n"
+                                   "1,b,,1,0,1,-99999,5,10\r\n"
+                                   "0,c,,0,0,0,0,5,5\r\n"
+                                   "0,c,,0,0,0,1,5,5";
+static const char day_2[] = HEADER "0,d,,0,-1,0,2,5.5,5\n";
+static const char changed[] = HEADER "0,d,,0,-1,1,2,5.5,5\n";
+
+static void people_are_excluded_and_taken_back(void **state)
+{
+    const char *path = scratch_path(*state, "1.csv");
+    static const int64_t expected[] = { 0, 0, 0, 0, 0, 1 };
+    sl_labels *labels;
+    sl_error err;
+    scratch_write(path, day_1, sizeof day_1 - 1);
+    check_ok(count(&labels, path, NULL, &err), &err);
+    assert_memory_equal(labels->counts, expected, sizeof expected);
+    assert_int_equal(labels->n_people, 3);
+    assert_int_equal(labels->people[0].why, SL_KEPT);
+    assert_int_equal(labels->people[1].why, SL_EXCLUDED_CHECKS);
+    assert_int_equal(labels->people[2].why, SL_EXCLUDED_DUPLICATE);
+    assert_int_equal(labels->n_judgments, 1);
+    sl_labels_destroy(labels);
+}
+
+static void check_same_file(const char *folder_1, const char *folder_2, const char *name)
+{
+    char path[2][600], text[2][4096];
+    size_t n[2];
+    const char *const folders[] = { folder_1, folder_2 };
+    for (int i = 0; i < 2; i++) {
+        snprintf(path[i], sizeof path[i], "%s/%s", folders[i], name);
+        FILE *file = fopen(path[i], "rb");
+        assert_non_null(file);
+        n[i] = fread(text[i], 1, sizeof text[i], file);
+        fclose(file);
+    }
+    assert_int_equal(n[0], n[1]);
+    assert_memory_equal(text[0], text[1], n[0]);
+    remove(path[0]);
+    remove(path[1]);
+}
+
+static void adding_a_day_gives_what_recounting_gives(void **state)
+{
+    char paths[2][300], added[300], counted[300];
+    sl_labels *labels;
+    sl_error err;
+    snprintf(paths[0], sizeof paths[0], "%s/1.csv", (char *)*state);
+    snprintf(paths[1], sizeof paths[1], "%s/2.csv", (char *)*state);
+    snprintf(added, sizeof added, "%s/added", (char *)*state);
+    snprintf(counted, sizeof counted, "%s/counted", (char *)*state);
+    scratch_write(paths[0], day_1, sizeof day_1 - 1);
+    scratch_write(paths[1], day_2, sizeof day_2 - 1);
+
+    check_ok(count(&labels, paths[0], NULL, &err), &err);
+    check_ok(sl_labels_write(labels, added, &err), &err);
+    sl_labels_destroy(labels);
+    check_fails(count(&labels, paths[0], added, &err), SL_EMISMATCH, "annotator 'a'", &err);
+    check_ok(count(&labels, paths[1], added, &err), &err);
+    check_ok(sl_labels_write(labels, added, &err), &err);
+    sl_labels_destroy(labels);
+
+    const char *const both[] = { paths[0], paths[1] };
+    const sl_labels_source source = {
+        .raw = both, .n_raw = 2, .n_images = 3, .n_classes = 2, .rules = rules()
+    };
+    check_ok(sl_labels_count(&labels, &source, NULL, &err), &err);
+    check_ok(sl_labels_write(labels, counted, &err), &err);
+    sl_labels_destroy(labels);
+    check_ok(sl_labels_replay(added, NULL, 0, &err), &err);
+
+    scratch_write(paths[1], changed, sizeof changed - 1);
+    check_fails(sl_labels_replay(counted, both, 2, &err), SL_EMISMATCH, "SHA-256", &err);
+    static const char *const names[] = { "counts.npy", "probs.npy", "people.csv", "labels.json" };
+    for (int i = 0; i < 4; i++)
+        check_same_file(added, counted, names[i]);
+    remove(added);
+    remove(counted);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(broken_rows_are_named, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(people_are_excluded_and_taken_back, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(adding_a_day_gives_what_recounting_gives, scratch_setup,
+                                        scratch_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
