@@ -8,7 +8,7 @@ static void agreement_is_as_by_hand(void **state)
 {
     (void)state;
     /* Pairs that agree: 1, 1/3, 1; shares 5/9, 4/9; by chance 41/81; by images (1+1/3+1)/3 = 7/9.
-     * Alpha: disagreement 4/3... of 9 is (2*1/2 + 1*2/2)/9 = 2/9; by chance 2*5*4/(9*8) = 5/9. */
+     * Alpha: observed (2*1/2 + 1*2/2)/9 = 2/9; by chance 2*5*4/(9*8) = 5/9. */
     static const int64_t counts[] = { 3, 0, 2, 1, 0, 3, 1, 0 };
     assert_true(fabs(sl_fleiss_kappa(counts, 4, 2) - (7.0 / 9 - 41.0 / 81) / (40.0 / 81)) < 1e-12);
     assert_true(fabs(sl_krippendorff_alpha(counts, 4, 2) - 0.6) < 1e-12);
