@@ -410,7 +410,9 @@ static sl_status listen_at(server *s, sl_error *err)
     sl_status st = read_address(&s->options, &address, err);
     if (st)
         return st;
-    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+    /* Not epoll: libmicrohttpd 0.9.75 has it edge-triggered, and once in a while a resumed
+     * connection wasn't looked at until another had timed out. */
+    const unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
                            MHD_USE_ERROR_LOG | (address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
     s->daemon = MHD_start_daemon(
         flags, (uint16_t)s->options.port, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER,
