@@ -139,11 +139,16 @@ static sl_value around_norm(maker *m, sl_value x)
     return toss(m) ? relu(m, y) : y;
 }
 
+/* A convolution whose input is also what it is added to. */
+static sl_value around_conv(maker *m, sl_value x)
+{
+    return add(m, conv(m, x, shape_of(m, x).c, 3, 1, toss(m)), x);
+}
+
 typedef sl_value block(maker *m, sl_value x);
-static block *const all_blocks[] = {
-    basic_block, preactivation_block, three_consumers, shared_norm,
-    two_norms,   bias_block,          doubled,         around_norm
-};
+static block *const all_blocks[] = { basic_block, preactivation_block, three_consumers,
+                                     shared_norm, two_norms,           bias_block,
+                                     doubled,     around_norm,         around_conv };
 
 sl_status random_graph_create(sl_graph **out, uint64_t seed, int blocks, sl_error *err)
 {
