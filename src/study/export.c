@@ -1,12 +1,11 @@
 /* Trials for others: CSV in the released raw table's columns, or JSON as jsPsych would give it.
  * Neither has anything that came from recruiting, nor the order in which people joined. */
+#include "labels/raw_write.h"
 #include "study/experiment.h"
 #include "study/study.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NO_TEST_INDEX (-99999) /* the released table's number on attention checks */
 
 typedef struct {
     int64_t id;
@@ -60,22 +59,6 @@ static int by_secret(const void *a, const void *b)
     return memcmp(((const annotator *)a)->rank, ((const annotator *)b)->rank, SL_MAC_BYTES);
 }
 
-/* A field, in quotes if CSV wants them. */
-static void put_field(FILE *stream, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, stream);
-        return;
-    }
-    fputc('"', stream);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', stream);
-        fputc(*text, stream);
-    }
-    fputc('"', stream);
-}
-
 /* Image and classes of a row from the database; SL_EFORMAT if there are none such. */
 static sl_status look_up(const job *j, const sl_trial *t, const sl_image **image, sl_error *err)
 {
@@ -90,22 +73,26 @@ static sl_status look_up(const job *j, const sl_trial *t, const sl_image **image
 static sl_status put_raw(void *user, const sl_trial *t, sl_error *err)
 {
     job *j = user;
-    const char *const *classes = j->study->config.classes;
-    const bool check = t->kind == SL_TRIAL_CHECK;
-    const sl_image *image = NULL;
+    char number[24];
+    const sl_image *image;
     if (t->choice < 0 || t->kind == SL_TRIAL_PRACTICE)
         return SL_OK;
     sl_status st = look_up(j, t, &image, err);
     if (st)
         return st;
-    fprintf(j->stream, "%zu,%d,%d,", j->number, j->index++, check);
-    put_field(j->stream, t->truth < 0 ? "" : classes[t->truth]);
-    fputc(',', j->stream);
-    put_field(j->stream, classes[t->choice]);
-    fprintf(j->stream, ",%d,%d,%d,%" PRId64 ",", t->truth, t->choice, t->choice == t->truth,
-            check ? (int64_t)NO_TEST_INDEX : (int64_t)image->index);
-    put_field(j->stream, image->name);
-    fprintf(j->stream, ",,%.15g,%.15g\n", t->rt_ms, t->elapsed_ms);
+    const bool check = t->kind == SL_TRIAL_CHECK;
+    const int n = snprintf(number, sizeof number, "%zu", j->number);
+    const sl_raw_trial row = {
+        .annotator = { number, (size_t)n },
+        .index = j->index++,
+        .check = check,
+        .truth = t->truth,
+        .choice = t->choice,
+        .image = check ? (int64_t)SL_RAW_NO_IMAGE : (int64_t)image->index,
+        .reaction_ms = t->rt_ms,
+        .elapsed_ms = t->elapsed_ms,
+    };
+    sl_raw_put(j->stream, &row, j->study->config.classes, image->name);
     return SL_OK;
 }
 
@@ -142,14 +129,10 @@ static sl_status put_jspsych(void *user, const sl_trial *t, sl_error *err)
 
 static sl_status put_all(job *j, sl_error *err)
 {
-    static const char header[] =
-        "annotator_id,trial_index,is_attn_check,true_category,chosen_category,true_label,"
-        "chosen_label,correct_guess,cifar10_test_set_idx,image_filename,subcategory,"
-        "reaction_time,time_elapsed\n";
     const bool raw = j->format == SL_STUDY_RAW;
     sl_status st = SL_OK;
     if (raw)
-        fputs(header, j->stream);
+        sl_raw_put_header(j->stream);
     for (size_t i = 0; i < j->n && !st; i++) {
         j->number = i;
         j->index = 0;
