@@ -74,7 +74,7 @@ static sl_status put_raw(void *user, const sl_trial *t, sl_error *err)
 {
     job *j = user;
     char number[24];
-    const sl_image *image;
+    const sl_image *image = NULL;
     if (t->choice < 0 || t->kind == SL_TRIAL_PRACTICE)
         return SL_OK;
     sl_status st = look_up(j, t, &image, err);
