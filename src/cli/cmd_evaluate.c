@@ -1,46 +1,157 @@
-/* softlabel evaluate: score a model on every data set at hand. */
+/* softlabel evaluate: score a model on every data set at hand, or models and prediction files in
+ * detail on one set of images. */
 #include "base/hash.h"
 #include "base/json.h"
-#include "cli/cli.h"
+#include "base/memory.h"
+#include "cli/evaluate.h"
 #include "eval/scores.h"
 #include "report/table.h"
 #include <stdio.h>
+#include <stdlib.h>
 
-enum { EVALUATION_BATCH = 128 };
-
-enum { KEY_SPLIT_SEED = 1 };
+enum {
+    KEY_SPLIT_SEED = 1,
+    KEY_DETAIL,
+    KEY_PREDICTIONS,
+    KEY_LABELS,
+    KEY_HARD_LABELS,
+    KEY_PART,
+    KEY_INDEX,
+    KEY_N_BINS,
+    KEY_BOOTSTRAP,
+    KEY_PER_CLASS,
+    KEY_RELIABILITY,
+    KEY_CSV,
+    KEY_SAVE_LOGITS
+};
 
 static const struct argp_option option_list[] = {
     { "split-seed", KEY_SPLIT_SEED, "N", 0,
       "which tenth of the test set validates: the c10h_val rows (0)", 0 },
+    { "detail", KEY_DETAIL, NULL, 0,
+      "one or more models on the test set: entropy and KL, Brier, calibration, intervals, "
+      "differences",
+      1 },
+    { "predictions", KEY_PREDICTIONS, "FILE...", 0,
+      "the same of answers in npz, npy or CSV files instead of models", 1 },
+    { 0, 0, 0, 0, "In detail:", 2 },
+    { "labels", KEY_LABELS, "FILE", 0, "npy of human counts or proportions (the data folder's)",
+      2 },
+    { "hard-labels", KEY_HARD_LABELS, "FILE", 0,
+      "npy of classes (the npz's own, or the data folder's)", 2 },
+    { "part", KEY_PART, "NAME", 0, "of --split-seed: validation, training (validation)", 2 },
+    { "index", KEY_INDEX, "FILE", 0, "only these images: npy, or one number a line (all)", 2 },
+    { "bins", KEY_N_BINS, "N", 0, "of the calibration errors (15)", 2 },
+    { "bootstrap", KEY_BOOTSTRAP, "N", 0, "resamples for intervals, 0 for none (1000)", 2 },
+    { "per-class", KEY_PER_CLASS, NULL, 0, "also a row a class (always in JSON and CSV)", 2 },
+    { "reliability", KEY_RELIABILITY, NULL, 0, "also the bins (always in JSON and CSV)", 2 },
+    { "csv", KEY_CSV, NULL, 0, "print CSV, one figure a row", 2 },
+    { "save-logits", KEY_SAVE_LOGITS, "DIR", 0,
+      "write each model's answers to DIR/<name>.npy, for --predictions", 2 },
     { 0 },
 };
 
-typedef struct {
-    cli_options common; /* first */
-    const char *model;
-    uint32_t split_seed;
-} options;
+typedef cli_evaluate_options options;
 
-static error_t parse(int key, char *text, struct argp_state *state)
+static error_t add_file(options *o, const char *file)
 {
+    o->files[o->n_files++] = file; /* has room for every argument */
+    return 0;
+}
+
+static error_t check(const options *o, struct argp_state *state)
+{
+    if (o->n_files == 0)
+        return cli_usage(state, "the MODEL to score is missing, say m.safetensors");
+    if (!o->detail && !o->predictions) {
+        if (o->n_files > 1)
+            return cli_usage(state, "several models are compared with --detail");
+        if (o->detail_only)
+            return cli_usage(state, "%s needs --detail or --predictions", o->detail_only);
+    }
+    if (o->index && o->split)
+        return cli_usage(state, "give either --index or --split-seed");
+    if (o->csv && o->common.json)
+        return cli_usage(state, "give either --csv or --json");
+    if (o->predictions && o->save_logits)
+        return cli_usage(state, "--save-logits is for models");
+    return 0;
+}
+
+static error_t parse_selection(int key, char *text, struct argp_state *state)
+{
+    static const char *const parts[] = { "validation", "training", NULL };
     options *o = state->input;
     int64_t n = 0;
-    error_t e;
+    error_t e = 0;
     switch (key) {
     case KEY_SPLIT_SEED:
         e = cli_integer(state, "--split-seed", text, 0, UINT32_MAX, &n);
         o->split_seed = (uint32_t)n;
+        o->split = true;
         return e;
-    case ARGP_KEY_ARG:
-        if (state->arg_num > 0)
-            return ARGP_ERR_UNKNOWN;
-        o->model = text;
+    case KEY_PART:
+        o->detail_only = "--part";
+        return cli_choice(state, "--part", text, parts, &o->part);
+    case KEY_INDEX:
+        o->detail_only = "--index";
+        o->index = text;
         return 0;
-    case ARGP_KEY_NO_ARGS:
-        return cli_usage(state, "the MODEL to score is missing, say m.safetensors");
+    case KEY_N_BINS:
+        o->detail_only = "--bins";
+        e = cli_integer(state, "--bins", text, 1, SL_ASSESSMENT_MAX_BINS, &n);
+        o->n_bins = (int)n;
+        return e;
+    case KEY_BOOTSTRAP:
+        o->detail_only = "--bootstrap";
+        e = cli_integer(state, "--bootstrap", text, 0, 1000000, &n);
+        o->resamples = (int)n;
+        return e;
     default:
         return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    options *o = state->input;
+    switch (key) {
+    case KEY_DETAIL:
+        o->detail = true;
+        return 0;
+    case KEY_PREDICTIONS:
+        o->predictions = true;
+        return add_file(o, text);
+    case KEY_LABELS:
+        o->detail_only = "--labels";
+        o->labels = text;
+        return 0;
+    case KEY_HARD_LABELS:
+        o->detail_only = "--hard-labels";
+        o->hard_labels = text;
+        return 0;
+    case KEY_PER_CLASS:
+        o->detail_only = "--per-class";
+        o->classes = true;
+        return 0;
+    case KEY_RELIABILITY:
+        o->detail_only = "--reliability";
+        o->bins = true;
+        return 0;
+    case KEY_CSV:
+        o->detail_only = "--csv";
+        o->csv = true;
+        return 0;
+    case KEY_SAVE_LOGITS:
+        o->detail_only = "--save-logits";
+        o->save_logits = text;
+        return 0;
+    case ARGP_KEY_ARG:
+        return add_file(o, text);
+    case ARGP_KEY_END:
+        return check(o, state);
+    default:
+        return parse_selection(key, text, state);
     }
 }
 
@@ -80,9 +191,9 @@ static void release(evaluation *e)
 
 static sl_status score(evaluation *e, options *o, sl_error *err)
 {
-    sl_status st = sl_model_load(&e->model, o->model, err);
+    sl_status st = sl_model_load(&e->model, o->files[0], err);
     if (!st)
-        st = sl_hash_file(o->model, SL_HASH_SHA256, e->sha256, err);
+        st = sl_hash_file(o->files[0], SL_HASH_SHA256, e->sha256, err);
     if (!st)
         st = cli_data_open(&e->data, &o->common, err);
     if (!st)
@@ -127,7 +238,7 @@ static json_t *data_json(const evaluation *e)
 static void show_json(const evaluation *e, const options *o)
 {
     cli_print_json(json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "model", sl_model_name(e->model),
-                             "file", o->model, "sha256", e->sha256, "split_seed",
+                             "file", o->files[0], "sha256", e->sha256, "split_seed",
                              (json_int_t)o->split_seed, "data", data_json(e), "scores",
                              scores_json(e)));
 }
@@ -168,22 +279,45 @@ static sl_status show_text(const evaluation *e, const options *o, sl_error *err)
     return st;
 }
 
+static sl_status score_everywhere(options *o, sl_error *err)
+{
+    evaluation e = { 0 };
+    sl_status st = score(&e, o, err);
+    if (!st && o->common.json)
+        show_json(&e, o);
+    else if (!st)
+        st = show_text(&e, o, err);
+    release(&e);
+    return st;
+}
+
+static sl_status score_in_detail(options *o, sl_error *err)
+{
+    cli_evaluation *e; /* it holds names for a thousand classes */
+    sl_status st = sl_alloc(&e, 1, sizeof *e, err);
+    if (st)
+        return st;
+    st = cli_evaluate_detail(e, o, err);
+    if (!st)
+        st = cli_evaluation_show(e, o, err);
+    cli_evaluation_release(e);
+    free(e);
+    return st;
+}
+
 int cmd_evaluate(const cli_command *self, int argc, char **argv)
 {
     static const struct argp argp = { .options = option_list,
                                       .parser = parse,
-                                      .args_doc = "MODEL" };
-    options o = { 0 };
-    evaluation e = { 0 };
+                                      .args_doc = "MODEL...\n--predictions FILE..." };
+    options o = { .n_bins = 15, .resamples = 1000 };
     sl_error err;
-    int code = cli_parse(self, &argp, argc, argv, &o);
-    if (code)
-        return code;
-    sl_status st = score(&e, &o, &err);
-    if (!st && o.common.json)
-        show_json(&e, &o);
-    else if (!st)
-        st = show_text(&e, &o, &err);
-    release(&e);
-    return cli_end(&o.common, st, &err);
+    sl_status st = sl_alloc(&o.files, (size_t)argc, sizeof *o.files, &err);
+    int code = st ? cli_end(&o.common, st, &err) : cli_parse(self, &argp, argc, argv, &o);
+    if (!code) {
+        st = o.detail || o.predictions ? score_in_detail(&o, &err) : score_everywhere(&o, &err);
+        code = cli_end(&o.common, st, &err);
+    }
+    free(o.files);
+    return code;
 }
