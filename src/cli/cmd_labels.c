@@ -241,7 +241,7 @@ static sl_status write_simulated(const simulate_args *a, const sl_targets *p, sl
 {
     static const char *const cifar[] = { "airplane", "automobile", "bird",  "cat",  "deer",
                                          "dog",      "frog",       "horse", "ship", "truck" };
-    char numbers[255][12];
+    char numbers[255][24];
     const char *names[255];
     sl_file_writer *out = NULL, *planted = NULL;
     for (int k = 0; k < p->classes; k++) {
