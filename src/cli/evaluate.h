@@ -34,7 +34,7 @@ typedef struct {
     sl_data *data;    /* NULL where the files sufficed */
     sl_dataset *test; /* likewise */
     const char *const *class_names;
-    char numbers[1024][8]; /* names of classes that have none */
+    char numbers[1024][12]; /* names of classes that have none */
     const char *names[1024];
     sl_human human;
     const char *human_from; /* path or "data folder" */
