@@ -4,6 +4,7 @@
 #ifndef BASE_CSV_H
 #define BASE_CSV_H
 
+#include "base/hash.h"
 #include "base/text.h"
 #include <softlabel/error.h>
 #include <stddef.h>
@@ -19,6 +20,10 @@ typedef struct sl_csv sl_csv;
 SL_CHECK sl_status sl_csv_open(sl_csv **out, const char *path, sl_error *err);
 SL_CHECK sl_status sl_csv_open_stream(sl_csv **out, FILE *stream, const char *name, sl_error *err);
 void sl_csv_close(sl_csv *csv); /* NULL is fine */
+
+/* Adds all text, unpacked, to hash as it is read: of the whole file once sl_csv_next has come to
+ * its end. To be called before the first row; hash is borrowed until close. */
+void sl_csv_set_hash(sl_csv *csv, sl_hash *hash);
 
 /* The next row: its n >= 1 fields, unquoted, valid until the next call; NULL and n 0 behind the
  * last row. Rows may differ in length. Errors, also of NUL bytes, carry file and line; after one,

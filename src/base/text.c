@@ -12,6 +12,16 @@ static bool is_digit(char c)
 bool sl_parse_u64(const char *text, size_t length, uint64_t *out)
 {
     uint64_t value = 0;
+    if (length - 1 < 19) { /* 1 to 19 digits always fit */
+        for (size_t i = 0; i < length; i++) {
+            const unsigned digit = (unsigned char)text[i] - (unsigned)'0';
+            if (digit > 9)
+                return false;
+            value = value * 10 + digit;
+        }
+        *out = value;
+        return true;
+    }
     for (size_t i = 0; i < length; i++) {
         if (!is_digit(text[i]) || __builtin_mul_overflow(value, 10, &value) ||
             __builtin_add_overflow(value, (uint64_t)(text[i] - '0'), &value))
@@ -112,6 +122,11 @@ static bool parse_non_finite(const char *text, size_t length, double *out)
 
 bool sl_parse_f64(const char *text, size_t length, bool non_finite, double *out)
 {
+    uint64_t whole;
+    if (length <= 15 && sl_parse_u64(text, length, &whole)) { /* as most are: exact */
+        *out = (double)whole;
+        return true;
+    }
     static const double power_of_ten[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                            1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                            1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };

@@ -272,6 +272,68 @@ static void columns_are_found_by_name(void **state)
                 &err);
 }
 
+/* The same rows plain, which are split in one pass, and with all fields quoted, which aren't. */
+static void plain_and_quoted_rows_are_read_alike(void **state)
+{
+    sl_error err;
+    sl_status st;
+    char *texts[2], *got[2];
+    size_t sizes[2];
+    for (int quoted = 0; quoted < 2; quoted++) {
+        const char *path = scratch_path(*state, quoted ? "quoted.csv" : "plain.csv");
+        const char *mark = quoted ? "\"" : "";
+        FILE *out = open_memstream(&texts[quoted], &sizes[quoted]);
+        assert_non_null(out);
+        for (int row = 0; row < 20000; row++) {
+            const int n = 1 + row % 40;
+            for (int i = 0; i < n; i++)
+                fprintf(out, "%s%s%.*s%s", i ? "," : "", mark, 1 + i * row % 23,
+                        "abcdefghijklmnopqrstuvwxyz", mark);
+            fputs(row % 3 ? "\n" : "\r\n", out);
+        }
+        fclose(out);
+        scratch_write(path, texts[quoted], sizes[quoted]);
+        got[quoted] = rows_of(path, &st, &err);
+        check_ok(st, &err);
+        free(texts[quoted]);
+    }
+    assert_true(strlen(got[0]) > 100000);
+    assert_int_equal(strlen(got[0]) - strlen(got[1]), 0);
+    assert_true(strcmp(got[0], got[1]) == 0);
+    free(got[0]);
+    free(got[1]);
+}
+
+/* The hash is of the text: packing changes nothing. */
+static void text_is_hashed_as_it_is_read(void **state)
+{
+    static const char text[] = "\xef\xbb\xbf"
+                               "a,b\r\n\"c\",d\n\ne,f";
+    char expected[65], got[65];
+    sl_error err;
+    const char *path = scratch_path(*state, "t.csv");
+    check_ok(sl_sha256(text, sizeof text - 1, expected, &err), &err);
+    for (int packed = 0; packed < 2; packed++) {
+        sl_hash *hash;
+        sl_csv *csv;
+        const sl_text *fields;
+        size_t n;
+        gzFile gz = gzopen(path, packed ? "wb" : "wbT");
+        assert_int_equal(gzwrite(gz, text, sizeof text - 1), sizeof text - 1);
+        gzclose(gz);
+        check_ok(sl_hash_create(&hash, SL_HASH_SHA256, &err), &err);
+        check_ok(sl_csv_open(&csv, path, &err), &err);
+        sl_csv_set_hash(csv, hash);
+        do
+            check_ok(sl_csv_next(csv, &fields, &n, &err), &err);
+        while (n > 0);
+        sl_csv_close(csv);
+        check_ok(sl_hash_finish(hash, got, &err), &err);
+        sl_hash_destroy(hash);
+        assert_string_equal(got, expected);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +343,8 @@ int main(void)
         cmocka_unit_test(plain_gzip_zip_and_streams_give_the_same_rows),
         cmocka_unit_test(damaged_packed_files_are_refused),
         cmocka_unit_test(columns_are_found_by_name),
+        cmocka_unit_test(plain_and_quoted_rows_are_read_alike),
+        cmocka_unit_test(text_is_hashed_as_it_is_read),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
