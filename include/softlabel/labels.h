@@ -2,7 +2,9 @@
  *
  * Raw trials are CSV in the columns of CIFAR10H's released raw table, in any order, other columns
  * passed over: annotator_id, trial_index, is_attn_check, true_label, chosen_label,
- * cifar10_test_set_idx, reaction_time, time_elapsed. Files may be plain, .gz or alone in a .zip.
+ * cifar10_test_set_idx (or cifar10_test_test_idx, the released file's own spelling), reaction_time,
+ * time_elapsed; correct_guess, true_category and chosen_category are held against the labels where
+ * they are. Files may be plain, .gz or alone in a .zip.
  * A broken row is SL_EFORMAT with file and line. One thread at a time for each handle. */
 #ifndef SOFTLABEL_LABELS_H
 #define SOFTLABEL_LABELS_H
@@ -32,7 +34,7 @@ SL_API const char *sl_exclusion_name(sl_exclusion why); /* "kept", "listed", "du
 typedef struct {
     double min_check_accuracy; /* 0.75: share of attention checks that must be right */
     double min_accuracy;       /* 0: share of judgments that must be the true label */
-    double min_reaction_ms;    /* 0: a faster judgment isn't counted */
+    double min_reaction_ms;    /* -INFINITY: a faster judgment isn't counted */
     double max_reaction_ms;    /* INFINITY: neither is a slower one */
     double max_fast_share;     /* 1: of a person's judgments, before the person is excluded */
     double max_slow_share;     /* 1 */
@@ -52,7 +54,7 @@ SL_API void sl_labels_rules_release(sl_labels_rules *rules);
 /* ---- counting ---- */
 
 typedef struct {
-    const char *const *raw; /* (n_raw) files; "-" is stream, which is spooled to disk once */
+    const char *const *raw; /* (n_raw) files, each read once; "-" is stream */
     size_t n_raw;
     FILE *stream; /* what "-" stands for; NULL: nothing */
     size_t n_images;
@@ -76,7 +78,7 @@ typedef struct {
 
 typedef struct {
     const char *path;
-    char sha256[65]; /* of the file's bytes */
+    char sha256[65]; /* of its text, unpacked */
     uint64_t rows;
 } sl_labels_file;
 
@@ -85,6 +87,7 @@ typedef struct sl_labels {
     size_t n_images;
     int n_classes;
     const int64_t *counts; /* (n_images, n_classes), of the people who are kept */
+    const int16_t *truth;  /* (n_images): true labels as the trials say, -1 where none does */
     const sl_labels_person *people;
     size_t n_people;
     const sl_labels_file *files;
@@ -95,15 +98,18 @@ typedef struct sl_labels {
 /* Counts the source's judgments. With add, a folder that sl_labels_write filled, onto the counts
  * there: the result is what counting all files together gives, byte for byte. For that the rules
  * must be the same and nobody may be in both (SL_EMISMATCH otherwise). Memory grows with images
- * times classes and with people, not with trials. */
+ * times classes and with people, not with trials, which go through a temporary file. */
 SL_API SL_CHECK sl_status sl_labels_count(sl_labels **out, const sl_labels_source *source,
                                           const char *add, sl_error *err);
 SL_API void sl_labels_destroy(sl_labels *labels); /* NULL is fine */
 
 /* Writes into dir, made if need be: counts.npy (int64) and probs.npy (float64; a row of NaN for an
- * image nobody judged) as CIFAR10H has them, people.csv, and last labels.json with the rules and
- * the SHA-256 of rules, raw files and results. */
+ * image nobody judged) as CIFAR10H has them, truth.npy (int64), people.csv, and last labels.json
+ * with the rules and the SHA-256 of rules, raw files and results. */
 SL_API SL_CHECK sl_status sl_labels_write(const sl_labels *labels, const char *dir, sl_error *err);
+
+/* What sl_labels_write left in dir. SL_EMISMATCH when a file doesn't have its recorded hash. */
+SL_API SL_CHECK sl_status sl_labels_read(sl_labels **out, const char *dir, sl_error *err);
 
 /* Counts again what dir/labels.json says and compares every hash. raw replaces the recorded paths,
  * in their order; n_raw 0 takes them. SL_EMISMATCH names the first thing that differs. */
@@ -128,6 +134,14 @@ typedef struct sl_judgments {
 } sl_judgments;
 SL_API SL_CHECK sl_status sl_judgments_read(sl_judgments **out, sl_labels **labels,
                                             const sl_labels_source *source, sl_error *err);
+/* The judgments behind the labels in dir, from their raw files again (given and checked as for
+ * sl_labels_replay). */
+SL_API SL_CHECK sl_status sl_labels_reread(sl_judgments **out, const char *dir,
+                                           const char *const *raw, size_t n_raw, sl_error *err);
+/* From counts alone: every judgment is of a person of its own. truth may be NULL. */
+SL_API SL_CHECK sl_status sl_judgments_from_counts(sl_judgments **out, const int64_t *counts,
+                                                   size_t n_images, int n_classes,
+                                                   const int16_t *truth, sl_error *err);
 SL_API void sl_judgments_destroy(sl_judgments *judgments); /* NULL is fine */
 
 /* ---- agreement ---- */

@@ -1,5 +1,7 @@
-/* Two passes: the first counts everybody, which also tells who has to go; the second takes those
- * back. So memory doesn't grow with trials, and without exclusions one pass is enough. */
+/* The raw files are read once: everybody is counted, which also tells who has to go; then those are
+ * taken back. What for is kept of each judgment waits in a file, so memory doesn't grow with
+ * trials.
+ */
 #include "labels/count.h"
 #include "labels/rules.h"
 #include <stdlib.h>
@@ -22,11 +24,16 @@ sl_status sl_counted_create(sl_counted **out, const sl_labels_source *source, sl
     c->view.n_classes = source->n_classes;
     st = sl_alloc(&c->counts, cells, sizeof *c->counts, err);
     if (!st)
+        st = sl_alloc(&c->truth, source->n_images, sizeof *c->truth, err);
+    for (size_t i = 0; i < source->n_images && !st; i++)
+        c->truth[i] = -1;
+    if (!st)
         st = sl_labels_rules_hash(source->rules, c->rules_sha256, err);
     c->rules = sl_labels_rules_json(source->rules);
     if (!st && !c->rules)
         st = sl_error_set(err, SL_ENOMEM, "not enough memory for the rules");
     c->view.counts = c->counts;
+    c->view.truth = c->truth;
     if (st)
         sl_labels_destroy(&c->view);
     else
@@ -44,6 +51,7 @@ void sl_labels_destroy(sl_labels *labels)
     json_decref(c->rules);
     free(c->files);
     free(c->counts);
+    free(c->truth);
     free(c);
 }
 
@@ -61,101 +69,112 @@ sl_status sl_counted_add_file(sl_counted *c, const sl_labels_file *file, sl_erro
     return st;
 }
 
-/* Counts all trials; the statistics of the people behind n_old grow with them. */
-static sl_status count_everybody(sl_counted *c, sl_raw *raw, const sl_labels_rules *rules,
-                                 size_t n_old, sl_error *err)
+static sl_status note_truth(sl_counted *c, const sl_raw_trial *t, sl_error *err)
 {
-    sl_raw_trial trial;
-    size_t person;
-    bool end, counts;
-    for (;;) {
-        sl_status st = sl_raw_next(raw, &trial, &end, err);
-        if (st || end)
-            return st;
-        st = sl_people_find(&c->people, trial.annotator, &person, err);
-        if (!st && person < n_old)
-            st = sl_error_set(err, SL_EMISMATCH,
-                              "annotator '%s' has trials in the counts already; count all files "
-                              "together instead of adding",
-                              c->people.items[person].id);
-        if (!st)
-            st = sl_people_add(&c->people, person, &trial, rules, &counts, err);
-        if (st)
-            return sl_raw_error_at(raw, err, st);
-        if (counts)
-            c->counts[(size_t)trial.image * (size_t)c->view.n_classes + (size_t)trial.choice]++;
-    }
+    if (t->check || t->truth < 0)
+        return SL_OK;
+    int16_t *truth = &c->truth[t->image];
+    if (*truth >= 0 && *truth != t->truth)
+        return sl_error_set(err, SL_EFORMAT, "image %lld has true label %d here, %d before",
+                            (long long)t->image, t->truth, *truth);
+    *truth = (int16_t)t->truth;
+    return SL_OK;
 }
 
-/* Takes the judgments of the excluded back: `left` of them, as the first pass found. */
-static sl_status uncount_excluded(sl_counted *c, sl_raw *raw, const sl_labels_rules *rules,
-                                  uint64_t left, sl_error *err)
+/* Takes in one trial; the statistics of a person behind n_old grow with it. */
+static sl_status take_trial(sl_counted *c, const sl_raw_trial *trial, const sl_labels_rules *rules,
+                            size_t n_old, sl_spool *spool, sl_error *err)
 {
-    sl_raw_trial trial;
     size_t person;
-    bool end;
-    for (;;) {
-        sl_status st = sl_raw_next(raw, &trial, &end, err);
-        if (st)
-            return st;
-        if (end)
-            break;
-        st = sl_people_find(&c->people, trial.annotator, &person, err);
-        if (st)
-            return st;
-        if (trial.check || c->people.items[person].why == SL_KEPT ||
-            !sl_labels_in_time(rules, trial.reaction_ms))
-            continue;
-        int64_t *count =
-            &c->counts[(size_t)trial.image * (size_t)c->view.n_classes + (size_t)trial.choice];
-        if (left == 0 || *count == 0) {
-            left = 1;
-            break;
-        }
-        --*count;
-        left--;
-    }
-    return left ? sl_error_set(err, SL_EIO, "the raw files changed while they were read") : SL_OK;
-}
-
-sl_status sl_counted_add(sl_counted *c, sl_raw *raw, const sl_labels_source *source, sl_error *err)
-{
-    const size_t n_old = c->people.n;
-    uint64_t excluded = 0;
-    sl_status st = count_everybody(c, raw, source->rules, n_old, err);
-    if (st)
+    bool counts = false;
+    sl_status st = sl_people_find(&c->people, trial->annotator, &person, err);
+    if (!st && person < n_old)
+        st = sl_error_set(err, SL_EMISMATCH,
+                          "annotator '%s' has trials in the counts already; count all files "
+                          "together instead of adding",
+                          c->people.items[person].id);
+    if (!st)
+        st = note_truth(c, trial, err);
+    if (!st)
+        st = sl_people_add(&c->people, person, trial, rules, &counts, err);
+    if (st || !counts)
         return st;
-    for (sl_labels_person *p = c->people.items + n_old; p < c->people.items + c->people.n; p++) {
-        p->why = sl_labels_judge(source->rules, p);
-        if (p->why != SL_KEPT)
-            excluded += p->n_judged - p->n_dropped;
+    const sl_judgment judgment = { (uint32_t)person, (uint32_t)trial->image,
+                                   (uint8_t)trial->choice };
+    return sl_spool_put(spool, &judgment, err);
+}
+
+static sl_status take_everybody(sl_counted *c, const sl_labels_source *source, size_t n_old,
+                                sl_spool *spool, sl_error *err)
+{
+    sl_raw_trial trial;
+    sl_raw *raw;
+    bool end = false;
+    sl_status st = sl_raw_open(&raw, source, err);
+    while (!st && !(st = sl_raw_next(raw, &trial, &end, err)) && !end) {
+        st = take_trial(c, &trial, source->rules, n_old, spool, err);
+        if (st)
+            sl_raw_error_at(raw, err, st);
     }
     for (size_t i = 0; i < source->n_raw && !st; i++)
         st = sl_counted_add_file(c, &sl_raw_files(raw)[i], err);
-    if (!st && excluded > 0)
-        st = uncount_excluded(c, raw, source->rules, excluded, err);
+    sl_raw_close(raw);
+    return st;
+}
+
+static sl_status count_kept(sl_counted *c, sl_spool *spool, sl_error *err)
+{
+    const sl_judgment *judgments;
+    const size_t n_classes = (size_t)c->view.n_classes;
+    size_t n;
+    for (;;) {
+        sl_status st = sl_spool_next(spool, &judgments, &n, err);
+        if (st || n == 0)
+            return st;
+        for (const sl_judgment *j = judgments; j < judgments + n; j++)
+            if (c->people.items[j->person].why == SL_KEPT)
+                c->counts[j->image * n_classes + j->choice]++;
+    }
+}
+
+sl_status sl_counted_add(sl_counted *c, const sl_labels_source *source, sl_spool *spool,
+                         sl_error *err)
+{
+    const size_t n_old = c->people.n;
+    sl_status st = take_everybody(c, source, n_old, spool, err);
+    for (size_t i = n_old; i < c->people.n && !st; i++)
+        c->people.items[i].why = sl_labels_judge(source->rules, &c->people.items[i]);
+    if (!st)
+        st = count_kept(c, spool, err);
+    sl_counted_sum_up(c);
+    return st;
+}
+
+void sl_counted_sum_up(sl_counted *c)
+{
     c->view.people = c->people.items;
     c->view.n_people = c->people.n;
     c->view.n_judgments = 0;
     for (size_t i = 0; i < c->view.n_images * (size_t)c->view.n_classes; i++)
         c->view.n_judgments += (uint64_t)c->counts[i];
-    return st;
 }
 
 sl_status sl_labels_count(sl_labels **out, const sl_labels_source *source, const char *add,
                           sl_error *err)
 {
     sl_counted *c;
-    sl_raw *raw = NULL;
+    sl_spool *spool = NULL;
     *out = NULL;
     sl_status st = sl_counted_create(&c, source, err);
-    if (!st && add)
+    if (st)
+        return st;
+    if (add)
         st = sl_counted_load(c, add, err);
     if (!st)
-        st = sl_raw_open(&raw, source, err);
+        st = sl_spool_create(&spool, err);
     if (!st)
-        st = sl_counted_add(c, raw, source, err);
-    sl_raw_close(raw);
+        st = sl_counted_add(c, source, spool, err);
+    sl_spool_destroy(spool);
     if (st)
         sl_labels_destroy(&c->view);
     else

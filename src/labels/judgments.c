@@ -31,7 +31,7 @@ static sl_status prepare(held *h, const sl_labels *labels, sl_error *err)
     if (st)
         return st;
     for (size_t i = 0; i < labels->n_images; i++) {
-        h->truth[i] = -1;
+        h->truth[i] = labels->truth ? labels->truth[i] : -1;
         h->first[i + 1] = h->first[i];
         for (size_t c = 0; c < k; c++)
             h->first[i + 1] += (size_t)labels->counts[i * k + c];
@@ -45,50 +45,26 @@ static sl_status prepare(held *h, const sl_labels *labels, sl_error *err)
     return SL_OK;
 }
 
-static sl_status note_truth(held *h, const sl_raw_trial *t, sl_error *err)
-{
-    int16_t *truth = &h->truth[t->image];
-    if (t->truth < 0)
-        return SL_OK;
-    if (*truth >= 0 && *truth != t->truth)
-        return sl_error_set(err, SL_EFORMAT, "image %lld has true label %d here, %d before",
-                            (long long)t->image, t->truth, *truth);
-    *truth = (int16_t)t->truth;
-    return SL_OK;
-}
-
 /* next (n_images): where an image's next judgment goes; kept (n_people): a person's number among
  * the kept. */
-static sl_status collect(held *h, sl_counted *c, sl_raw *raw, const sl_labels_rules *rules,
-                         size_t *next, const uint32_t *kept, sl_error *err)
+static sl_status collect(held *h, const sl_counted *c, sl_spool *spool, size_t *next,
+                         const uint32_t *kept, sl_error *err)
 {
-    sl_raw_trial t;
-    size_t person;
-    bool end;
+    const sl_judgment *judgments;
+    size_t n;
     for (;;) {
-        sl_status st = sl_raw_next(raw, &t, &end, err);
-        if (st || end)
+        sl_status st = sl_spool_next(spool, &judgments, &n, err);
+        if (st || n == 0)
             return st;
-        st = sl_people_find(&c->people, t.annotator, &person, err);
-        if (st)
-            return st;
-        if (person >= c->view.n_people)
-            return sl_error_set(err, SL_EIO, "the raw files changed while they were read");
-        if (t.check || c->people.items[person].why != SL_KEPT ||
-            !sl_labels_in_time(rules, t.reaction_ms))
-            continue;
-        st = note_truth(h, &t, err);
-        if (!st && next[t.image] == h->first[t.image + 1])
-            st = sl_error_set(err, SL_EIO, "the raw files changed while they were read");
-        if (st)
-            return sl_raw_error_at(raw, err, st);
-        h->items[next[t.image]++] =
-            (sl_judgment){ kept[person], (uint32_t)t.image, (uint8_t)t.choice };
+        for (size_t i = 0; i < n; i++) {
+            const sl_judgment *j = &judgments[i];
+            if (c->people.items[j->person].why == SL_KEPT)
+                h->items[next[j->image]++] = (sl_judgment){ kept[j->person], j->image, j->choice };
+        }
     }
 }
 
-static sl_status fill(held *h, sl_counted *c, sl_raw *raw, const sl_labels_rules *rules,
-                      sl_error *err)
+static sl_status fill(held *h, const sl_counted *c, sl_spool *spool, sl_error *err)
 {
     size_t *next = NULL;
     uint32_t *kept = NULL;
@@ -102,7 +78,7 @@ static sl_status fill(held *h, sl_counted *c, sl_raw *raw, const sl_labels_rules
         for (size_t i = 0; i < c->people.n; i++)
             if (c->people.items[i].why == SL_KEPT)
                 kept[i] = (uint32_t)h->view.n_people++;
-        st = collect(h, c, raw, rules, next, kept, err);
+        st = collect(h, c, spool, next, kept, err);
     }
     free(next);
     free(kept);
@@ -112,29 +88,64 @@ static sl_status fill(held *h, sl_counted *c, sl_raw *raw, const sl_labels_rules
 sl_status sl_judgments_read(sl_judgments **out, sl_labels **labels, const sl_labels_source *source,
                             sl_error *err)
 {
-    sl_counted *c = NULL;
-    sl_raw *raw = NULL;
+    sl_counted *c;
+    sl_spool *spool = NULL;
     held *h = NULL;
     *out = NULL;
     *labels = NULL;
     sl_status st = sl_counted_create(&c, source, err);
+    if (st)
+        return st;
+    st = sl_spool_create(&spool, err);
     if (!st)
-        st = sl_raw_open(&raw, source, err);
-    if (!st)
-        st = sl_counted_add(c, raw, source, err);
+        st = sl_counted_add(c, source, spool, err);
     if (!st)
         st = sl_alloc(&h, 1, sizeof *h, err);
     if (!st)
-        st = fill(h, c, raw, source->rules, err);
-    sl_raw_close(raw);
+        st = fill(h, c, spool, err);
+    sl_spool_destroy(spool);
     if (st) {
         if (h)
             sl_judgments_destroy(&h->view);
-        if (c)
-            sl_labels_destroy(&c->view);
+        sl_labels_destroy(&c->view);
         return st;
     }
     *out = &h->view;
     *labels = &c->view;
+    return SL_OK;
+}
+
+/* With nobody's name known, each judgment is somebody of their own. */
+sl_status sl_judgments_from_counts(sl_judgments **out, const int64_t *counts, size_t n_images,
+                                   int n_classes, const int16_t *truth, sl_error *err)
+{
+    held *h;
+    const size_t k = (size_t)n_classes;
+    sl_labels labels = { .n_images = n_images, .n_classes = n_classes, .counts = counts };
+    *out = NULL;
+    for (size_t i = 0; i < n_images * k; i++) {
+        if (counts[i] < 0 || counts[i] > UINT32_MAX)
+            return sl_error_set(err, SL_EINVAL, "image %zu has a count of %lld", i / k,
+                                (long long)counts[i]);
+        labels.n_judgments += (uint64_t)counts[i];
+    }
+    if (labels.n_judgments > UINT32_MAX)
+        return sl_error_set(err, SL_EINVAL, "more judgments than can be told apart");
+    sl_status st = sl_alloc(&h, 1, sizeof *h, err);
+    if (st)
+        return st;
+    st = prepare(h, &labels, err);
+    if (st) {
+        sl_judgments_destroy(&h->view);
+        return st;
+    }
+    for (size_t i = 0; i < n_images * k; i++)
+        for (int64_t t = 0; t < counts[i]; t++) {
+            const uint32_t at = (uint32_t)h->view.n_people++;
+            h->items[at] = (sl_judgment){ at, (uint32_t)(i / k), (uint8_t)(i % k) };
+        }
+    for (size_t i = 0; i < n_images && truth; i++)
+        h->truth[i] = truth[i];
+    *out = &h->view;
     return SL_OK;
 }

@@ -1,4 +1,4 @@
-/* The raw table: one row a trial. A set of files that can be read more than once. */
+/* The raw table: one row a trial, of several files one after the other. */
 #ifndef LABELS_RAW_H
 #define LABELS_RAW_H
 
@@ -20,18 +20,18 @@ typedef struct {
 
 typedef struct sl_raw sl_raw;
 
-/* Hashes the files; what isn't a regular file is spooled to a temporary one first. The source must
- * outlive the reader. */
+/* The source must outlive the reader. */
 SL_CHECK sl_status sl_raw_open(sl_raw **out, const sl_labels_source *source, sl_error *err);
 void sl_raw_close(sl_raw *raw); /* NULL is fine */
 
-/* The next trial; *end behind the last one of the last file, where the next call begins anew. */
+/* The next trial; *end behind the last one of the last file. Where the optional columns
+ * correct_guess, true_category and chosen_category are, they must agree with the labels. */
 SL_CHECK sl_status sl_raw_next(sl_raw *raw, sl_raw_trial *out, bool *end, sl_error *err);
 
 /* Says file and line of the last row in front of an error. */
 sl_status sl_raw_error_at(const sl_raw *raw, sl_error *err, sl_status code);
 
-/* Hash and, after all was read, rows of each file; n_raw of them. */
+/* The files, n_raw of them; hash and rows once they were read. */
 const sl_labels_file *sl_raw_files(const sl_raw *raw);
 
 #endif

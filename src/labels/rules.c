@@ -19,6 +19,7 @@ const char *sl_exclusion_name(sl_exclusion why)
 sl_labels_rules sl_labels_rules_default(void)
 {
     return (sl_labels_rules){ .min_check_accuracy = 0.75,
+                              .min_reaction_ms = -INFINITY,
                               .max_reaction_ms = INFINITY,
                               .max_fast_share = 1,
                               .max_slow_share = 1,
@@ -150,13 +151,14 @@ json_t *sl_labels_rules_json(const sl_labels_rules *r)
     json_t *list = json_array();
     for (size_t i = 0; i < r->n_exclude; i++)
         json_array_append_new(list, json_string(r->exclude[i]));
-    json_t *json =
-        json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:b, s:o}", "min_check_accuracy",
-                  r->min_check_accuracy, "min_accuracy", r->min_accuracy, "min_reaction_ms",
-                  r->min_reaction_ms, "max_fast_share", r->max_fast_share, "max_slow_share",
-                  r->max_slow_share, "min_trials", (json_int_t)r->min_trials, "exclude_duplicates",
-                  (int)r->exclude_duplicates, "exclude", list);
+    json_t *json = json_pack("{s:f, s:f, s:f, s:f, s:I, s:b, s:o}", "min_check_accuracy",
+                             r->min_check_accuracy, "min_accuracy", r->min_accuracy,
+                             "max_fast_share", r->max_fast_share, "max_slow_share",
+                             r->max_slow_share, "min_trials", (json_int_t)r->min_trials,
+                             "exclude_duplicates", (int)r->exclude_duplicates, "exclude", list);
     /* What has no bound isn't written: JSON has no infinity. */
+    if (json && isfinite(r->min_reaction_ms))
+        json_object_set_new(json, "min_reaction_ms", json_real(r->min_reaction_ms));
     if (json && isfinite(r->max_reaction_ms))
         json_object_set_new(json, "max_reaction_ms", json_real(r->max_reaction_ms));
     if (json && r->max_trials < INT64_MAX)

@@ -2,7 +2,10 @@
 #include "../base/support.h"
 #include <softlabel/labels.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <zlib.h>
 
 #define HEADER                                                              \
     "trial_index,annotator_id,extra,is_attn_check,true_label,chosen_label," \
@@ -37,6 +40,9 @@ static void broken_rows_are_named(void **state)
         { "nan", "0,a,,0,1,1,2,nan,5\n", "reaction_time 'nan' isn't" },
         { "nobody", "0,,,0,1,1,2,5,5\n", "annotator_id is empty" },
         { "quote", "0,\"a,,0,1,1,2,5,5\n", "line 2: a quote isn't closed" },
+        { "index", "65536,a,,0,1,1,2,5,5\n", "trial_index '65536' isn't" },
+        { "truth", "0,a,,0,1,1,2,5,5\n0,b,,0,0,1,2,5,5\n",
+          "line 3: image 2 has true label 0 here, 1 before" },
     };
     const char *path = scratch_path(*state, "raw.csv");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -48,6 +54,119 @@ static void broken_rows_are_named(void **state)
         check_fails(count(&labels, path, NULL, &err), SL_EFORMAT, cases[i].holds, &err);
         assert_null(labels);
     }
+}
+
+/* Files that aren't the raw table at all, or not whole. */
+static void broken_files_are_named(void **state)
+{
+    static const struct {
+        const char *text, *holds;
+    } cases[] = {
+        { "", "raw.csv: line 1: no header row" },
+        { "a,b,c\n1,2,3\n", "line 1: column 'annotator_id' is missing" },
+        { "trial_index,annotator_id,is_attn_check,true_label,chosen_label,reaction_time,"
+          "time_elapsed\n",
+          "line 1: column 'cifar10_test_set_idx' is missing" },
+        { "trial_index," HEADER, "line 1: column 'trial_index' is there twice" },
+    };
+    const char *path = scratch_path(*state, "raw.csv");
+    sl_labels *labels;
+    sl_error err;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        scratch_write(path, cases[i].text, strlen(cases[i].text));
+        check_fails(count(&labels, path, NULL, &err), SL_EFORMAT, cases[i].holds, &err);
+    }
+    static const char nul[] = HEADER "0,a,\0,0,1,1,2,5,5\n";
+    scratch_write(path, nul, sizeof nul - 1);
+    check_fails(count(&labels, path, NULL, &err), SL_EFORMAT, "line 2: a NUL byte", &err);
+
+    const size_t n = sizeof HEADER - 1 + (10 << 20); /* a row of 10 MB */
+    char *huge = malloc(n);
+    assert_non_null(huge);
+    memset(huge, 'x', n);
+    memcpy(huge, HEADER, sizeof HEADER - 1);
+    scratch_write(path, huge, n);
+    free(huge);
+    check_fails(count(&labels, path, NULL, &err), SL_EFORMAT, "line 2: a row of more than", &err);
+    check_fails(count(&labels, scratch_path(*state, "none.csv"), NULL, &err), SL_ENOTFOUND,
+                "none.csv: can't be opened", &err);
+}
+
+/* The released columns in full, with the released file's own name for the image, as a spreadsheet
+ * writes them; a reaction time that a clock set back made negative. */
+static const char released[] =
+    "\xef\xbb\xbf"
+    "annotator_id,trial_index,is_attn_check,true_category,chosen_category,true_label,chosen_label,"
+    "correct_guess,cifar10_test_test_idx,image_filename,subcategory,reaction_time,time_elapsed\r\n"
+    "0,0,0,\"cat\",dog,0,1,0,2,\"a, b.png\",,-12.5,100\r\n"
+    "0,1,1,dog,dog,1,1,1,-99999,,,5,200";
+
+static void the_released_form_is_read(void **state)
+{
+    static const struct {
+        const char *from, *to, *holds;
+    } cases[] = {
+        { "0,1,0,2", "0,1,1,2", "line 2: correct_guess is 1, but true_label is 0" },
+        { "dog,dog,1,1,1", "cat,dog,1,1,1", "line 3: true_category 'cat' of class 1, which was" },
+        { "dog,dog,1,1,1", "dog,dog,1,0,0", "line 3: chosen_category 'dog' of class 0, which was" },
+    };
+    static const int64_t expected[] = { 0, 0, 0, 0, 0, 1 };
+    const char *path = scratch_path(*state, "raw.csv");
+    sl_labels *labels;
+    sl_error err;
+    scratch_write(path, released, sizeof released - 1);
+    check_ok(count(&labels, path, NULL, &err), &err);
+    assert_memory_equal(labels->counts, expected, sizeof expected);
+    assert_int_equal(labels->truth[0], -1);
+    assert_int_equal(labels->truth[2], 0);
+    sl_labels_destroy(labels);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[sizeof released];
+        memcpy(text, released, sizeof released);
+        memcpy(strstr(text, cases[i].from), cases[i].to, strlen(cases[i].to));
+        scratch_write(path, text, sizeof released - 1);
+        check_fails(count(&labels, path, NULL, &err), SL_EFORMAT, cases[i].holds, &err);
+    }
+}
+
+/* What is packed, or comes through standard input, counts and hashes as the plain file does. */
+static void packing_changes_nothing(void **state)
+{
+    char plain[300], packed[300];
+    sl_labels *labels;
+    sl_error err;
+    snprintf(plain, sizeof plain, "%s/raw.csv", (char *)*state);
+    snprintf(packed, sizeof packed, "%s/raw.csv.gz", (char *)*state);
+    scratch_write(plain, released, sizeof released - 1);
+    gzFile gz = gzopen(packed, "wb");
+    assert_int_equal(gzwrite(gz, released, sizeof released - 1), sizeof released - 1);
+    gzclose(gz);
+    char sha256[65];
+    check_ok(count(&labels, plain, NULL, &err), &err);
+    memcpy(sha256, labels->files[0].sha256, sizeof sha256);
+    sl_labels_destroy(labels);
+    check_ok(count(&labels, packed, NULL, &err), &err);
+    assert_string_equal(labels->files[0].sha256, sha256);
+    sl_labels_destroy(labels);
+
+    FILE *stream = fopen(packed, "rb");
+    const char *const input = "-";
+    sl_labels_source source = { .raw = &input, .n_raw = 1, .n_images = 3, .n_classes = 2 };
+    source.rules = rules();
+    source.stream = stream;
+    check_ok(sl_labels_count(&labels, &source, NULL, &err), &err);
+    fclose(stream);
+    assert_string_equal(labels->files[0].sha256, sha256);
+    assert_int_equal(labels->files[0].rows, 2);
+    sl_labels_destroy(labels);
+
+    const char *const both[] = { plain, packed };
+    source.raw = both;
+    source.n_raw = 2;
+    check_fails(sl_labels_count(&labels, &source, NULL, &err), SL_EINVAL, "are the same data",
+                &err);
+    assert_int_equal(truncate(packed, 60), 0);
+    check_fails(count(&labels, packed, NULL, &err), SL_EFORMAT, "the gzip data is cut off", &err);
 }
 
 /* a is kept; b fails the check; c repeats a trial. */
@@ -126,7 +245,8 @@ static void adding_a_day_gives_what_recounting_gives(void **state)
 
     scratch_write(paths[1], changed, sizeof changed - 1);
     check_fails(sl_labels_replay(counted, both, 2, &err), SL_EMISMATCH, "SHA-256", &err);
-    static const char *const names[] = { "counts.npy", "probs.npy", "people.csv", "labels.json" };
+    static const char *const names[] = { "counts.npy", "probs.npy", "truth.npy", "people.csv",
+                                         "labels.json" };
     for (int i = 0; i < 4; i++)
         check_same_file(added, counted, names[i]);
     remove(added);
@@ -137,6 +257,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(broken_rows_are_named, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(broken_files_are_named, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(the_released_form_is_read, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(packing_changes_nothing, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(people_are_excluded_and_taken_back, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(adding_a_day_gives_what_recounting_gives, scratch_setup,
