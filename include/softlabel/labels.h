@@ -163,7 +163,8 @@ typedef struct {
 } sl_interval;
 
 /* People are dealt into halves at random. What one half's smoothed proportions (pseudo-count prior
- * a class) are worth against the other's, in both directions: */
+ * a class) are worth against the other's, in both directions. Intervals over people are as wide as
+ * resamples of them spread, put around the value. */
 typedef struct {
     sl_interval entropy_people,
         entropy_images; /* cross-entropy in nats; resampling people, images */
@@ -181,12 +182,60 @@ SL_API sl_ceiling_options sl_ceiling_options_default(void);
 SL_API SL_CHECK sl_status sl_ceiling_estimate(sl_ceiling *out, const sl_judgments *judgments,
                                               const sl_ceiling_options *options, sl_error *err);
 
+/* What proportions from m judgments of an image miss its distribution by: the root of the mean,
+ * over images, of the squared distance, summed over classes. */
+typedef struct {
+    size_t m;        /* given, >= 1 */
+    double expected; /* sqrt(disagreement / m), if judgments of an image are independent */
+    double measured; /* from pairs of disjoint sets of m; NaN where no image has 2 m judgments */
+    size_t n_images; /* that have */
+} sl_precision;
+/* disagreement is sl_disagreement's; draws >= 1 pairs an image. For an error e wanted on average,
+ * disagreement / e^2 judgments are needed. */
+SL_API SL_CHECK sl_status sl_precision_measure(sl_precision *rows, size_t n_rows,
+                                               double disagreement, const sl_judgments *judgments,
+                                               int draws, uint64_t seed, sl_error *err);
+
+/* ---- what there is to say of labels ---- */
+
+typedef struct {
+    size_t n;
+    double mean, median, min, max; /* NaN of none */
+} sl_spread;
+
+typedef struct {
+    size_t n_people, by_verdict[SL_EXCLUSION_COUNT];
+    sl_spread person_accuracy; /* of those kept: share of true labels */
+    sl_spread minutes;         /* of those kept: their largest time_elapsed */
+    size_t n_images, n_judged; /* n_judged: by anybody */
+    int n_classes;
+    uint64_t n_judgments;
+    sl_spread per_image;      /* judgments; images without any are 0 */
+    sl_spread image_accuracy; /* share of an image's judgments that are its true label */
+    sl_spread entropy;        /* of an image's proportions, in nats */
+    int64_t *confusion;       /* (n_classes, n_classes): true label by choice */
+    double *entropies;        /* (n_images); NaN: not judged */
+    size_t *ambiguous;        /* (n_judged): the images, most entropy first */
+    double kappa, alpha, disagreement;
+} sl_labels_description;
+/* labels may have no people, and truth NULL: then only counts, images and classes matter. */
+SL_API SL_CHECK sl_status sl_labels_describe(sl_labels_description *out, const sl_labels *labels,
+                                             sl_error *err);
+SL_API void sl_labels_description_release(sl_labels_description *description);
+
 /* ---- distributions; each writes p (n_images, n_classes), an unjudged image's as said ---- */
+
+/* Counts over their sum. Unjudged: NaN. */
+SL_API void sl_labels_divide(double *p, const int64_t *counts, size_t n_images, int n_classes);
 
 /* The posterior mean under a symmetric Dirichlet prior of `prior` a class, > 0. Unjudged: uniform.
  */
 SL_API void sl_labels_smooth(double *p, const int64_t *counts, size_t n_images, int n_classes,
                              double prior);
+
+/* The prior under which the counts are most probable (Dirichlet-multinomial likelihood), between
+ * 1e-4 and 1e3. */
+SL_API double sl_labels_fit_prior(const int64_t *counts, size_t n_images, int n_classes);
 
 /* Each person's confusion matrix and each image's class by EM, from the proportions as start, until
  * no entry moves by more than 1e-6 or max_steps. confusion (n_people, K, K), rows true class, and
@@ -214,11 +263,14 @@ typedef struct {
     uint64_t seed;
 } sl_simulation;
 SL_API sl_simulation sl_simulation_default(void);
-/* Raw trials of people who draw from p (n_images, n_classes), rows as sl_targets'; an image's true
- * label is its most probable class. Images are dealt so that they are judged equally often, nobody
- * sees one twice. Who was planted goes to planted, if not NULL, as CSV: annotator_id,what. */
-SL_API SL_CHECK sl_status sl_simulate(FILE *out, FILE *planted, const double *p, size_t n_images,
-                                      int n_classes, const char *const *class_names,
+/* Raw trials of people who draw from p (n_images, n_classes), rows as sl_targets'. truth (n_images)
+ * are the images' true labels; NULL: the most probable classes. Images are dealt so that they are
+ * judged equally often, everybody sees equally many of each class where that is possible, and
+ * nobody sees one twice. Who was planted goes to planted, if not NULL, as CSV: annotator_id,what.
+ */
+SL_API SL_CHECK sl_status sl_simulate(FILE *out, FILE *planted, const double *p,
+                                      const int16_t *truth, size_t n_images, int n_classes,
+                                      const char *const *class_names,
                                       const sl_simulation *simulation, sl_error *err);
 
 #endif

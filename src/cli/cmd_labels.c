@@ -1,7 +1,9 @@
-/* softlabel labels aggregate | simulate. */
+/* softlabel labels: aggregate and simulate here, report and estimate in files of their own. */
 #include "base/file.h"
 #include "base/npy.h"
-#include "cli/cli.h"
+#include "cli/class_names.h"
+#include "cli/labels.h"
+#include "eval/predictions.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -17,6 +19,7 @@ enum {
     KEY_ADD,
     KEY_REPLAY,
     KEY_FROM,
+    KEY_HARD_LABELS,
     KEY_PLANTED,
     KEY_PEOPLE,
     KEY_TRIALS,
@@ -187,7 +190,7 @@ static int run_aggregate(const cli_command *self, int argc, char **argv)
 
 typedef struct {
     cli_options common; /* first */
-    const char *from, *out, *planted;
+    const char *from, *hard_labels, *out, *planted;
     sl_simulation simulation;
 } simulate_args;
 
@@ -207,6 +210,9 @@ static error_t parse_simulate(int key, char *text, struct argp_state *state)
     switch (key) {
     case KEY_FROM:
         a->from = text;
+        return 0;
+    case KEY_HARD_LABELS:
+        a->hard_labels = text;
         return 0;
     case KEY_OUT:
         a->out = text;
@@ -237,24 +243,18 @@ static error_t parse_simulate(int key, char *text, struct argp_state *state)
     }
 }
 
-static sl_status write_simulated(const simulate_args *a, const sl_targets *p, sl_error *err)
+static sl_status write_simulated(const simulate_args *a, const sl_targets *p, const int16_t *truth,
+                                 sl_error *err)
 {
-    static const char *const cifar[] = { "airplane", "automobile", "bird",  "cat",  "deer",
-                                         "dog",      "frog",       "horse", "ship", "truck" };
-    char numbers[255][24];
-    const char *names[255];
+    cli_class_names room;
     sl_file_writer *out = NULL, *planted = NULL;
-    for (int k = 0; k < p->classes; k++) {
-        snprintf(numbers[k], sizeof numbers[k], "class %d", k);
-        names[k] = p->classes == 10 ? cifar[k] : numbers[k];
-    }
     sl_status st = sl_file_writer_open(&out, a->out, err);
     if (!st && a->planted)
         st = sl_file_writer_open(&planted, a->planted, err);
     if (!st)
-        st =
-            sl_simulate(sl_file_writer_stream(out), planted ? sl_file_writer_stream(planted) : NULL,
-                        p->p64, p->n, p->classes, names, &a->simulation, err);
+        st = sl_simulate(sl_file_writer_stream(out),
+                         planted ? sl_file_writer_stream(planted) : NULL, p->p64, truth, p->n,
+                         p->classes, cli_name_classes(&room, p->classes), &a->simulation, err);
     if (!st) {
         st = sl_file_writer_commit(out, err);
         out = NULL;
@@ -272,6 +272,7 @@ static sl_status simulate(simulate_args *a, sl_error *err)
 {
     sl_npy array;
     sl_targets *p = NULL;
+    int16_t *truth = NULL;
     sl_status st = sl_npy_read(&array, a->from, err);
     if (st)
         return st;
@@ -281,8 +282,11 @@ static sl_status simulate(simulate_args *a, sl_error *err)
         st = sl_targets_read(&p, "from", a->from, array.shape[0], (int)array.shape[1], err);
     sl_npy_release(&array);
     a->simulation.seed = a->common.seed;
+    if (!st && a->hard_labels)
+        st = sl_hard_labels_read(&truth, a->hard_labels, p->n, p->classes, err);
     if (!st)
-        st = write_simulated(a, p, err);
+        st = write_simulated(a, p, truth, err);
+    free(truth);
     sl_targets_destroy(p);
     if (!st && a->common.json)
         cli_print_json(json_pack("{s:s}", "file", a->out));
@@ -295,6 +299,8 @@ static int run_simulate(const cli_command *self, int argc, char **argv)
 {
     static const struct argp_option options[] = {
         { "from", KEY_FROM, "FILE", 0, "npy of the distributions that people draw from", 0 },
+        { "hard-labels", KEY_HARD_LABELS, "FILE", 0,
+          "npy of the true labels (the most probable classes)", 0 },
         { "out", KEY_OUT, "FILE", 0, "the raw table", 0 },
         { "planted", KEY_PLANTED, "FILE", 0, "CSV of who is a spammer and the like", 0 },
         { "people", KEY_PEOPLE, "N", 0, "participants (2571)", 0 },
@@ -324,6 +330,11 @@ int cmd_labels(const cli_command *self, int argc, char **argv)
     static const cli_command commands[] = {
         { "aggregate", "count raw trials into distributions, reproducibly",
           "softlabel labels aggregate raw.csv --rules rules.json --out labels", run_aggregate },
+        { "report", "what the labels are worth: people, agreement, ceiling, precision",
+          "softlabel labels report labels", cli_labels_report },
+        { "estimate", "distributions by another rule than plain proportions",
+          "softlabel labels estimate labels --method dawid-skene --out ds.npy",
+          cli_labels_estimate },
         { "simulate", "make raw trials of simulated people",
           "softlabel labels simulate --from cifar10h-probs.npy --out raw.csv", run_simulate },
         { 0 },

@@ -3,6 +3,7 @@
 #ifndef CLI_EVALUATE_H
 #define CLI_EVALUATE_H
 
+#include "cli/class_names.h"
 #include "cli/cli.h"
 #include "eval/bootstrap.h"
 #include "eval/human.h"
@@ -34,8 +35,7 @@ typedef struct {
     sl_data *data;    /* NULL where the files sufficed */
     sl_dataset *test; /* likewise */
     const char *const *class_names;
-    char numbers[1024][12]; /* names of classes that have none */
-    const char *names[1024];
+    cli_class_names names; /* for classes without any */
     sl_human human;
     const char *human_from; /* path or "data folder" */
     int16_t *labels;        /* (of) */

@@ -188,23 +188,6 @@ static sl_status gather_human(cli_evaluation *e, const cli_evaluate_options *o, 
     return st;
 }
 
-/* Known names, else numbers. */
-static void name_classes(cli_evaluation *e)
-{
-    const int classes = e->models[0].classes;
-    if (e->test && e->test->classes == classes) {
-        e->class_names = e->test->class_names;
-    } else if (classes == SL_CIFAR_CLASSES) {
-        e->class_names = sl_cifar10_class_names;
-    } else {
-        for (int k = 0; k < classes; k++) {
-            snprintf(e->numbers[k], sizeof e->numbers[k], "%d", k);
-            e->names[k] = e->numbers[k];
-        }
-        e->class_names = e->names;
-    }
-}
-
 static sl_status select_images(cli_evaluation *e, const cli_evaluate_options *o, sl_error *err)
 {
     const size_t n = e->models[0].n;
@@ -255,6 +238,8 @@ sl_status cli_evaluate_detail(cli_evaluation *e, cli_evaluate_options *o, sl_err
         st = select_images(e, o, err);
     if (st)
         return st;
-    name_classes(e);
+    e->class_names = e->test && e->test->classes == e->models[0].classes
+                         ? e->test->class_names
+                         : cli_name_classes(&e->names, e->models[0].classes);
     return assess(e, o, err);
 }

@@ -153,6 +153,20 @@ static sl_interval interval(double value, double *drawn, size_t n)
     return (sl_interval){ value, drawn[cut], drawn[n - 1 - cut] };
 }
 
+/* The same about the value: a resample has some people several times and so fewer of them, which
+ * makes its halves worse for a reason that isn't chance. Only how far the draws spread is used. */
+static sl_interval spread(double value, double *drawn, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += drawn[i];
+    const double shift = value - sum / (double)n;
+    sl_interval i = interval(value, drawn, n);
+    i.low += shift;
+    i.high += shift;
+    return i;
+}
+
 static void resample_people(work *w, sl_ceiling *out)
 {
     const size_t n = (size_t)w->o->resamples;
@@ -170,8 +184,8 @@ static void resample_people(work *w, sl_ceiling *out)
         w->drawn[b] = mean(w->entropy, w->j->n_images, &used);
         w->drawn[n + b] = mean(w->hit, w->j->n_images, &used);
     }
-    out->entropy_people = interval(out->entropy_images.value, w->drawn, n);
-    out->accuracy_people = interval(out->accuracy_images.value, w->drawn + n, n);
+    out->entropy_people = spread(out->entropy_images.value, w->drawn, n);
+    out->accuracy_people = spread(out->accuracy_images.value, w->drawn + n, n);
 }
 
 static void resample_images(work *w, sl_ceiling *out)

@@ -5,6 +5,18 @@
 
 #define ROUNDS 10 /* of weights from proportions and back */
 
+void sl_labels_divide(double *p, const int64_t *counts, size_t n_images, int n_classes)
+{
+    const size_t k = (size_t)n_classes;
+    for (size_t i = 0; i < n_images; i++) {
+        int64_t sum = 0;
+        for (size_t c = 0; c < k; c++)
+            sum += counts[i * k + c];
+        for (size_t c = 0; c < k; c++)
+            p[i * k + c] = sum ? (double)counts[i * k + c] / (double)sum : (double)NAN;
+    }
+}
+
 void sl_labels_smooth(double *p, const int64_t *counts, size_t n_images, int n_classes,
                       double prior)
 {
@@ -16,6 +28,58 @@ void sl_labels_smooth(double *p, const int64_t *counts, size_t n_images, int n_c
         for (size_t c = 0; c < k; c++)
             p[i * k + c] /= sum;
     }
+}
+
+/* lgamma of a positive number, without the C library's global sign. */
+static double lgamma_of(double x)
+{
+    int sign;
+    return lgamma_r(x, &sign);
+}
+
+/* Log of the probability of the counts, up to what doesn't depend on the prior. */
+static double log_likelihood(const int64_t *counts, size_t n_images, size_t k, double prior)
+{
+    const double all = lgamma_of((double)k * prior), one = lgamma_of(prior);
+    double sum = 0;
+    for (size_t i = 0; i < n_images; i++) {
+        double n = 0;
+        for (size_t c = 0; c < k; c++) {
+            const double count = (double)counts[i * k + c];
+            n += count;
+            if (count > 0)
+                sum += lgamma_of(count + prior) - one;
+        }
+        sum += all - lgamma_of(n + (double)k * prior);
+    }
+    return sum;
+}
+
+/* Golden section over the logarithm, of which the likelihood has one maximum. */
+double sl_labels_fit_prior(const int64_t *counts, size_t n_images, int n_classes)
+{
+    const double golden = (sqrt(5) - 1) / 2;
+    const size_t k = (size_t)n_classes;
+    double low = log(1e-4), high = log(1e3);
+    double a = high - golden * (high - low), b = low + golden * (high - low);
+    double at_a = log_likelihood(counts, n_images, k, exp(a));
+    double at_b = log_likelihood(counts, n_images, k, exp(b));
+    while (high - low > 1e-6) {
+        if (at_a >= at_b) {
+            high = b;
+            b = a;
+            at_b = at_a;
+            a = high - golden * (high - low);
+            at_a = log_likelihood(counts, n_images, k, exp(a));
+        } else {
+            low = a;
+            a = b;
+            at_a = at_b;
+            b = low + golden * (high - low);
+            at_b = log_likelihood(counts, n_images, k, exp(b));
+        }
+    }
+    return exp((low + high) / 2);
 }
 
 /* Weighted sums of an image's judgments by class, and over all classes. */

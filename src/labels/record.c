@@ -5,7 +5,6 @@
 #include "base/json.h"
 #include "base/npy.h"
 #include "labels/rules.h"
-#include <math.h>
 #include <stdlib.h>
 
 #define RECORD "labels.json"
@@ -58,14 +57,7 @@ static sl_status write_arrays(const sl_labels *labels, const sl_record *f, sl_er
         st = sl_alloc(&p, labels->n_images * k, sizeof *p, err);
     if (st)
         return st;
-    for (size_t i = 0; i < labels->n_images; i++) {
-        const int64_t *row = labels->counts + i * k;
-        int64_t sum = 0;
-        for (size_t c = 0; c < k; c++)
-            sum += row[c];
-        for (size_t c = 0; c < k; c++)
-            p[i * k + c] = sum ? (double)row[c] / (double)sum : (double)NAN;
-    }
+    sl_labels_divide(p, labels->counts, labels->n_images, labels->n_classes);
     st = sl_npy_write(f->paths[SL_RESULT_PROBS], SL_NPY_F64, 2, shape, p, err);
     free(p);
     return st ? st : write_truth(labels, f->paths[SL_RESULT_TRUTH], err);

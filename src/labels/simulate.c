@@ -15,6 +15,13 @@
 typedef enum { ORDINARY, SPAMMER, DROP_OUT, REPEATER } role;
 static const char *const role_names[] = { "ordinary", "spammer", "drop_out", "repeater" };
 
+/* Images, dealt to the end before they are shuffled anew. */
+typedef struct {
+    uint32_t *cards; /* (n) */
+    size_t n, dealt;
+    uint32_t rounds;
+} deck;
+
 typedef struct {
     const sl_simulation *o;
     FILE *out;
@@ -22,9 +29,11 @@ typedef struct {
     size_t n_images;
     int n_classes;
     const char *const *names;
-    uint32_t *deck; /* (n_images) */
-    size_t dealt;   /* of the deck */
-    uint32_t deck_number;
+    int16_t *truth;  /* (n_images) */
+    uint32_t *cards; /* (n_images) by deck: the images of a class, or all */
+    deck decks[255];
+    int n_decks;
+    uint8_t *turns;    /* (trials) the decks a person's images come from */
     uint32_t *seen_by; /* (n_images) number + 1 of the person who saw it last */
     uint8_t *roles;    /* (people) */
 } simulation;
@@ -56,22 +65,61 @@ static sl_status check(const sl_simulation *o, size_t n_images, int n_classes, s
     return SL_OK;
 }
 
-/* The next image that the person hasn't seen; a deck is dealt to its end before the next one. */
-static uint32_t deal(simulation *s, uint32_t person)
+/* The next image of the deck that the person hasn't seen. */
+static uint32_t deal(simulation *s, int number, uint32_t person)
 {
-    if (s->dealt == s->n_images) {
-        sl_random r = sl_random_stream(s->o->seed, SL_RANDOM_JUDGE, UINT32_MAX, s->deck_number++);
-        sl_random_shuffle(&r, s->deck, s->n_images);
-        s->dealt = 0;
+    deck *d = &s->decks[number];
+    if (d->dealt == d->n) {
+        /* a stream of its own: no person has such a number */
+        sl_random r = sl_random_stream(s->o->seed, SL_RANDOM_JUDGE, UINT32_MAX - (uint32_t)number,
+                                       d->rounds++);
+        sl_random_shuffle(&r, d->cards, d->n);
+        d->dealt = 0;
     }
-    size_t at = s->dealt;
-    while (at + 1 < s->n_images && s->seen_by[s->deck[at]] == person + 1)
+    size_t at = d->dealt;
+    while (at + 1 < d->n && s->seen_by[d->cards[at]] == person + 1)
         at++;
-    const uint32_t image = s->deck[at];
-    s->deck[at] = s->deck[s->dealt];
-    s->deck[s->dealt++] = image;
+    const uint32_t image = d->cards[at];
+    d->cards[at] = d->cards[d->dealt];
+    d->cards[d->dealt++] = image;
     s->seen_by[image] = person + 1;
     return image;
+}
+
+/* A deck a class, if everybody can then see equally many of each, as in the paper; else one. */
+static void make_decks(simulation *s)
+{
+    size_t of_class[255] = { 0 };
+    bool balanced = s->o->trials % (size_t)s->n_classes == 0;
+    for (size_t i = 0; i < s->n_images; i++)
+        of_class[s->truth[i]]++;
+    for (int k = 0; k < s->n_classes; k++)
+        balanced = balanced && of_class[k] >= s->o->trials / (size_t)s->n_classes;
+    s->n_decks = balanced ? s->n_classes : 1;
+    size_t first = 0;
+    for (int k = 0; k < s->n_decks; k++) {
+        deck *d = &s->decks[k];
+        d->cards = s->cards + first;
+        for (size_t i = 0; i < s->n_images; i++)
+            if (!balanced || s->truth[i] == k)
+                d->cards[d->n++] = (uint32_t)i;
+        d->dealt = d->n;
+        first += d->n;
+    }
+}
+
+/* Shuffles what comes when. */
+static void take_turns(simulation *s, sl_random *r)
+{
+    const size_t n = s->o->trials;
+    for (size_t i = 0; i < n; i++)
+        s->turns[i] = (uint8_t)(i % (size_t)s->n_decks);
+    for (size_t i = n; i > 1; i--) {
+        const size_t j = sl_random_below(r, (uint32_t)i);
+        const uint8_t turn = s->turns[i - 1];
+        s->turns[i - 1] = s->turns[j];
+        s->turns[j] = turn;
+    }
 }
 
 static int most_probable(const double *row, int n)
@@ -103,6 +151,24 @@ static int draw(sl_random *r, const double *row, int n, double skill)
     return last;
 }
 
+/* What a person answers in one trial; judged counts their images so far. */
+static void answer(simulation *s, sl_raw_trial *t, uint32_t person, bool lapses, double skill,
+                   size_t *judged, sl_random *r)
+{
+    t->choice = (int)sl_random_below(r, (uint32_t)s->n_classes);
+    if (t->check) {
+        t->image = SL_RAW_NO_IMAGE;
+        t->truth = (int)sl_random_below(r, (uint32_t)s->n_classes);
+        if (!lapses)
+            t->choice = t->truth;
+        return;
+    }
+    t->image = deal(s, s->turns[(*judged)++], person);
+    t->truth = s->truth[t->image];
+    if (!lapses)
+        t->choice = draw(r, s->p + (size_t)t->image * (size_t)s->n_classes, s->n_classes, skill);
+}
+
 static void take_part(simulation *s, uint32_t person, uint32_t time)
 {
     const sl_simulation *o = s->o;
@@ -111,30 +177,24 @@ static void take_part(simulation *s, uint32_t person, uint32_t time)
     const double skill = exp(o->skill_sd * sl_random_normal(&r));
     const size_t n = o->trials + o->checks;
     const size_t stops = s->roles[person] == DROP_OUT ? n / 2 : n;
-    char id[16];
+    size_t judged = 0;
+    char id[16], file[64];
     const int length = snprintf(id, sizeof id, "%" PRIu32, person);
     sl_raw_trial t = { .annotator = { id, (size_t)length } };
+    take_turns(s, &r);
     for (size_t i = 0; i < stops; i++) {
         /* Checks are spread evenly: one after every trials/checks images. */
         t.index = (int64_t)i;
         t.check = (i + 1) * o->checks / n > i * o->checks / n;
         const bool lapses = spams || sl_random_unit(&r) < o->lapse;
-        t.choice = (int)sl_random_below(&r, (uint32_t)s->n_classes);
-        if (t.check) {
-            t.image = SL_RAW_NO_IMAGE;
-            t.truth = (int)sl_random_below(&r, (uint32_t)s->n_classes);
-            if (!lapses)
-                t.choice = t.truth;
-        } else {
-            t.image = deal(s, person);
-            const double *row = s->p + (size_t)t.image * (size_t)s->n_classes;
-            t.truth = most_probable(row, s->n_classes);
-            if (!lapses)
-                t.choice = draw(&r, row, s->n_classes, skill);
-        }
+        answer(s, &t, person, lapses, skill, &judged, &r);
         t.reaction_ms = floor((spams ? SPAM_MS : MEDIAN_MS) * exp(SPREAD * sl_random_normal(&r)));
         t.elapsed_ms += t.reaction_ms + BETWEEN_TRIALS_MS;
-        sl_raw_put(s->out, &t, s->names, "");
+        if (t.check)
+            snprintf(file, sizeof file, "check_%.40s.png", s->names[t.truth]);
+        else
+            snprintf(file, sizeof file, "%.40s_%05lld.png", s->names[t.truth], (long long)t.image);
+        sl_raw_put(s->out, &t, s->names, file);
     }
 }
 
@@ -169,19 +229,30 @@ static void tell_planted(const simulation *s, FILE *out)
             fprintf(out, "%zu,%s\n", i, role_names[s->roles[i]]);
 }
 
-sl_status sl_simulate(FILE *out, FILE *planted, const double *p, size_t n_images, int n_classes,
-                      const char *const *class_names, const sl_simulation *o, sl_error *err)
+static void find_truth(simulation *s, const int16_t *truth)
+{
+    for (size_t i = 0; i < s->n_images; i++)
+        s->truth[i] = truth ? truth[i]
+                            : (int16_t)most_probable(s->p + i * (size_t)s->n_classes, s->n_classes);
+}
+
+sl_status sl_simulate(FILE *out, FILE *planted, const double *p, const int16_t *truth,
+                      size_t n_images, int n_classes, const char *const *class_names,
+                      const sl_simulation *o, sl_error *err)
 {
     simulation s = { .o = o,
                      .out = out,
                      .p = p,
                      .n_images = n_images,
                      .n_classes = n_classes,
-                     .names = class_names,
-                     .dealt = n_images };
+                     .names = class_names };
     sl_status st = check(o, n_images, n_classes, err);
     if (!st)
-        st = sl_alloc(&s.deck, n_images, sizeof *s.deck, err);
+        st = sl_alloc(&s.truth, n_images, sizeof *s.truth, err);
+    if (!st)
+        st = sl_alloc(&s.cards, n_images, sizeof *s.cards, err);
+    if (!st)
+        st = sl_alloc(&s.turns, o->trials, 1, err);
     if (!st)
         st = sl_alloc(&s.seen_by, n_images, sizeof *s.seen_by, err);
     if (!st)
@@ -190,8 +261,8 @@ sl_status sl_simulate(FILE *out, FILE *planted, const double *p, size_t n_images
         st = plant(&s, err);
     if (st)
         goto done;
-    for (size_t i = 0; i < n_images; i++)
-        s.deck[i] = (uint32_t)i;
+    find_truth(&s, truth);
+    make_decks(&s);
     sl_raw_put_header(out);
     for (uint32_t person = 0; person < o->people && !ferror(out); person++)
         for (uint32_t time = 0; time <= (s.roles[person] == REPEATER); time++)
@@ -201,7 +272,9 @@ sl_status sl_simulate(FILE *out, FILE *planted, const double *p, size_t n_images
     if (ferror(out) || (planted && ferror(planted)))
         st = sl_error_set(err, SL_EIO, "the trials can't be written");
 done:
-    free(s.deck);
+    free(s.truth);
+    free(s.cards);
+    free(s.turns);
     free(s.seen_by);
     free(s.roles);
     return st;

@@ -247,7 +247,7 @@ static void adding_a_day_gives_what_recounting_gives(void **state)
     check_fails(sl_labels_replay(counted, both, 2, &err), SL_EMISMATCH, "SHA-256", &err);
     static const char *const names[] = { "counts.npy", "probs.npy", "truth.npy", "people.csv",
                                          "labels.json" };
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         check_same_file(added, counted, names[i]);
     remove(added);
     remove(counted);
