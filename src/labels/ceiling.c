@@ -175,13 +175,15 @@ static void resample_people(work *w, sl_ceiling *out)
     double r;
     for (uint32_t b = 0; b < n; b++) {
         sl_random random = sl_random_stream(w->o->seed, SL_RANDOM_BOOTSTRAP, b, 1);
-        for (uint32_t a = 0; a < n_people; a++)
-            w->times[a] = 0;
-        for (uint32_t a = 0; a < n_people; a++)
-            w->times[sl_random_below(&random, n_people)]++;
-        split(w, &random);
-        score(w, &r);
-        w->drawn[b] = mean(w->entropy, w->j->n_images, &used);
+        do { /* few people may leave no image with judgments in both halves */
+            for (uint32_t a = 0; a < n_people; a++)
+                w->times[a] = 0;
+            for (uint32_t a = 0; a < n_people; a++)
+                w->times[sl_random_below(&random, n_people)]++;
+            split(w, &random);
+            score(w, &r);
+            w->drawn[b] = mean(w->entropy, w->j->n_images, &used);
+        } while (used == 0);
         w->drawn[n + b] = mean(w->hit, w->j->n_images, &used);
     }
     out->entropy_people = spread(out->entropy_images.value, w->drawn, n);

@@ -1,5 +1,6 @@
 /* Agreement and estimators against values worked out by hand or published. */
 #include "../base/support.h"
+#include "base/random.h"
 #include <math.h>
 #include <softlabel/labels.h>
 #include <string.h>
@@ -59,6 +60,104 @@ static void dawid_skene_gives_the_published_estimates(void **state)
     for (int c = 0; c < 4; c++)
         assert_true(fabs(marginal[c] - published[c]) <= 0.006);
     assert_true(steps < 1000);
+    /* the first anaesthetist's error rates, as published to two digits */
+    static const double first_rates[3][4] = { { 0.89, 0.11, 0, 0 },
+                                              { 0.07, 0.88, 0.05, 0 },
+                                              { 0, 0.34, 0.66, 0 } };
+    for (int t = 0; t < 3; t++)
+        for (int c = 0; c < 4; c++)
+            assert_true(fabs(confusion[t * 4 + c] - first_rates[t][c]) <= 0.006);
+}
+
+/* Counts drawn under a prior are most probable under about that prior: with 4000 images of 20
+ * judgments its logarithm has a standard error of about 0.03. */
+static void the_fitted_prior_is_the_one_drawn_from(void **state)
+{
+    (void)state;
+    enum { IMAGES = 4000, CLASSES = 4, JUDGMENTS = 20 };
+    static int64_t counts[IMAGES * CLASSES];
+    sl_random r = sl_random_stream(5, SL_RANDOM_TEST, 0, 0);
+    for (size_t i = 0; i < IMAGES; i++) {
+        double p[CLASSES], sum = 0;
+        for (int c = 0; c < CLASSES; c++)
+            sum += p[c] = sl_random_gamma(&r, 0.3);
+        for (int t = 0; t < JUDGMENTS; t++) {
+            double u = sl_random_unit(&r) * sum;
+            size_t c = 0;
+            while (c + 1 < CLASSES && (u -= p[c]) >= 0)
+                c++;
+            counts[i * CLASSES + c]++;
+        }
+    }
+    const double prior = sl_labels_fit_prior(counts, IMAGES, CLASSES);
+    assert_true(fabs(log(prior / 0.3)) < 0.12);
+}
+
+/* Everybody unsure between two classes: disagreement is 1/2, and proportions of m judgments miss by
+ * sqrt(1 / 2m), as formula and halves say alike. */
+static void precision_is_as_the_formula_says(void **state)
+{
+    (void)state;
+    enum { IMAGES = 3000 };
+    static int64_t counts[IMAGES * 2];
+    sl_random r = sl_random_stream(6, SL_RANDOM_TEST, 0, 0);
+    for (size_t i = 0; i < IMAGES; i++)
+        for (int t = 0; t < 40; t++)
+            counts[2 * i + sl_random_below(&r, 2)]++;
+    sl_judgments *j;
+    sl_precision rows[] = { { .m = 1 }, { .m = 20 }, { .m = 21 } };
+    sl_error err;
+    const double d = sl_disagreement(counts, IMAGES, 2);
+    check_ok(sl_judgments_from_counts(&j, counts, IMAGES, 2, NULL, &err), &err);
+    assert_int_equal(j->n, 40 * IMAGES);
+    assert_int_equal(j->n_people, j->n);
+    check_ok(sl_precision_measure(rows, 3, d, j, 10, 1, &err), &err);
+    assert_true(fabs(d - 0.5) < 0.01); /* its standard error is 0.0003 */
+    assert_true(fabs(rows[0].expected - sqrt(0.5)) < 0.01);
+    assert_true(fabs(rows[1].expected - sqrt(0.5 / 20)) < 0.002);
+    /* the mean of IMAGES squares whose relative sd is about 1.4: 2.6 %, half of it for the root */
+    assert_true(fabs(rows[0].measured / rows[0].expected - 1) < 0.05);
+    assert_true(fabs(rows[1].measured / rows[1].expected - 1) < 0.05);
+    assert_true(rows[2].n_images == 0 && isnan(rows[2].measured));
+    sl_judgments_destroy(j);
+}
+
+static void labels_are_described(void **state)
+{
+    (void)state;
+    /* four images, the third not judged, the last of unknown class */
+    static const int64_t counts[] = { 3, 1, 2, 2, 0, 0, 0, 5 };
+    static const int16_t truth[] = { 0, 1, 1, -1 };
+    static const sl_labels_person people[] = {
+        { .n_known = 4, .n_right = 3, .elapsed_ms = 60000 },
+        { .n_known = 2, .n_right = 1, .elapsed_ms = 180000 },
+        { .n_known = 9, .n_right = 0, .elapsed_ms = 1, .why = SL_EXCLUDED_CHECKS },
+    };
+    const sl_labels labels = { .n_images = 4,
+                               .n_classes = 2,
+                               .counts = counts,
+                               .truth = truth,
+                               .people = people,
+                               .n_people = 3 };
+    sl_labels_description d;
+    sl_error err;
+    check_ok(sl_labels_describe(&d, &labels, &err), &err);
+    assert_int_equal(d.n_judgments, 13);
+    assert_int_equal(d.n_judged, 3);
+    assert_int_equal(d.by_verdict[SL_KEPT], 2);
+    assert_int_equal(d.by_verdict[SL_EXCLUDED_CHECKS], 1);
+    assert_true(d.person_accuracy.n == 2 && d.person_accuracy.mean == 0.625);
+    assert_true(d.minutes.mean == 2 && d.minutes.min == 1 && d.minutes.max == 3);
+    assert_true(d.per_image.min == 0 && d.per_image.max == 5 && d.per_image.mean == 13.0 / 4);
+    assert_true(d.image_accuracy.n == 2 && d.image_accuracy.mean == 0.625);
+    static const int64_t confusion[] = { 3, 1, 2, 2 };
+    assert_memory_equal(d.confusion, confusion, sizeof confusion);
+    assert_true(fabs(d.entropy.max - log(2)) < 1e-15 && d.entropy.min == 0);
+    assert_true(isnan(d.entropies[2]));
+    assert_int_equal(d.ambiguous[0], 1);
+    assert_int_equal(d.ambiguous[1], 0);
+    assert_int_equal(d.ambiguous[2], 3);
+    sl_labels_description_release(&d);
 }
 
 static void who_disagrees_with_everybody_weighs_less(void **state)
@@ -104,6 +203,9 @@ int main(void)
         cmocka_unit_test(agreement_is_as_by_hand),
         cmocka_unit_test(smoothing_adds_the_prior),
         cmocka_unit_test(dawid_skene_gives_the_published_estimates),
+        cmocka_unit_test(the_fitted_prior_is_the_one_drawn_from),
+        cmocka_unit_test(precision_is_as_the_formula_says),
+        cmocka_unit_test(labels_are_described),
         cmocka_unit_test(who_disagrees_with_everybody_weighs_less),
         cmocka_unit_test(people_who_all_agree_have_a_known_ceiling),
     };
