@@ -1,5 +1,5 @@
-/* softlabel report: tables from finished runs. */
-#include "cli/cli.h"
+/* softlabel report: tables from finished runs, and figures. */
+#include "cli/report.h"
 #include "report/main_table.h"
 #include <stdio.h>
 
@@ -51,6 +51,11 @@ int cmd_report(const cli_command *self, int argc, char **argv)
     static const cli_command commands[] = {
         { "table", "models before and after fine-tuning, on every data set",
           "softlabel report table runs/human-* runs/control-*", report_table },
+        { "examples", "images beside what people chose for them (figure 1b)",
+          "softlabel report examples --images 3,14,15 --out figures/examples",
+          cli_report_examples },
+        { "confusion", "people's confusion matrix as a heat map",
+          "softlabel report confusion labels --out figures/confusion", cli_report_confusion },
         { 0 },
     };
     return cli_dispatch(commands, self->summary, argc, argv);
