@@ -214,9 +214,9 @@ static sl_status plant(simulation *s, sl_error *err)
         [SPAMMER] = o->spammers, [DROP_OUT] = o->drop_outs, [REPEATER] = o->repeaters
     };
     size_t next = 0;
-    for (uint8_t what = SPAMMER; what <= REPEATER; what++)
+    for (int what = SPAMMER; what <= REPEATER; what++)
         for (size_t i = 0; i < n[what]; i++)
-            s->roles[order[next++]] = what;
+            s->roles[order[next++]] = (uint8_t)what;
     free(order);
     return SL_OK;
 }
