@@ -90,6 +90,7 @@ class Site {
   async start() {
     this.process = spawn(softlabel, ["study", "serve", this.dir, "--port", String(this.port), "--json"],
       { stdio: ["ignore", "pipe", "inherit"] });
+    process.once("exit", () => this.process.kill("SIGKILL")); // a failed test leaves no server behind
     let said = "";
     for await (const part of this.process.stdout) {
       said += part;

@@ -100,7 +100,7 @@ function lay({ root, discs, image, feedback }, n) {
     const y = side / 2 + side * RADIUS * Math.sin(angle);
     Object.assign(button.style, px({ left: x, top: y, width: disc, height: disc }));
     button.style.padding = `0 ${disc * MARGIN}px`;
-    button.style.fontSize = `${fontSize(button.textContent, disc)}px`;
+    button.style.fontSize = `${fontSize(button, disc)}px`;
   });
   const size = imageSize(image, side * IMAGE);
   if (image) Object.assign(image.style, px({ left: side / 2, top: side / 2, width: size, height: size }));
@@ -108,10 +108,15 @@ function lay({ root, discs, image, feedback }, n) {
   feedback.style.fontSize = `${Math.max(12, side * 0.026)}px`;
 }
 
-/** Small and bold, and the longest word within the disc. */
-function fontSize(label, disc) {
-  const longest = Math.max(...label.split(/[\s-]+/).map((word) => word.length));
-  return Math.max(8, Math.min(0.155 * disc, 16, ((1 - 2 * MARGIN) * disc) / (0.6 * longest)));
+const pen = document.createElement("canvas").getContext("2d");
+
+/** Small and bold, and the widest word within the disc, whatever font this browser has. */
+function fontSize(button, disc) {
+  const drawn = 100; // pixels
+  pen.font = `bold ${drawn}px ${getComputedStyle(button).fontFamily}`;
+  const words = button.textContent.split(/[\s-]+/);
+  const widest = Math.max(...words.map((word) => pen.measureText(word).width)) / drawn;
+  return Math.max(8, Math.min(0.155 * disc, 16, (0.98 * (1 - 2 * MARGIN) * disc) / widest));
 }
 
 /** Small images are enlarged by a whole number of device pixels a pixel, so that all are equal. */
