@@ -2,8 +2,10 @@
  * is wrong with one is named. */
 #include "eval/predictions.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/npy.h"
 #include "base/support.h"
+#include "eval/bootstrap.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -200,11 +202,67 @@ static void bad_arrays_are_named(void **state)
                 "a.npz: has neither an array 'logits' nor 'probs'", &err);
 }
 
+static sl_status read_all(const char *npz, const char *csv, const char *index, sl_error *err)
+{
+    sl_predictions a = { 0 }, b = { 0 };
+    sl_selection some = { 0 };
+    sl_targets *human = NULL;
+    sl_assessment assessment = { 0 };
+    sl_measured measured[SL_MEASURE_COUNT], less[SL_MEASURE_COUNT];
+    const sl_bootstrap_options options = { .resamples = 2 };
+    static const double people[N * K] = { 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0 };
+    sl_status st = sl_predictions_read(&a, npz, names, K, err);
+    if (!st)
+        st = sl_predictions_read(&b, csv, names, K, err);
+    if (!st)
+        st = sl_selection_read(&some, N, index, err);
+    if (!st)
+        st = sl_targets_from_rows(&human, "human", people, N, K, err);
+    if (!st)
+        st = sl_assess(&assessment, &a, human, a.labels, &some, 3, err);
+    if (!st)
+        st = sl_bootstrap(&assessment, 1, &options, measured, less, err);
+    sl_assessment_release(&assessment);
+    sl_targets_destroy(human);
+    sl_selection_release(&some);
+    sl_predictions_release(&a);
+    sl_predictions_release(&b);
+    return st;
+}
+
+static void short_memory_is_said_at_any_allocation(void **state)
+{
+    sl_error err;
+    sl_status st;
+    const char *const folder = *state;
+    static const char text[] = "0,1,2,3,label\n1,2,3,4,0\n\"5\",6,7,8,1\n", list[] = "2\n0\n";
+    write_npy(scratch_path(folder, "z.npy"), SL_NPY_F32, false);
+    check_ok(
+        sl_npy_write(scratch_path(folder, "y.npy"), SL_NPY_I64, 1, (size_t[]){ N }, hard, &err),
+        &err);
+    const char *npz = scratch_path(folder, "a.npz"), *csv = scratch_path(folder, "a.csv");
+    const char *index = scratch_path(folder, "index");
+    write_npz(folder, npz, "z.npy", NULL, "y.npy");
+    scratch_write(csv, text, strlen(text));
+    scratch_write(index, list, strlen(list));
+    check_ok(read_all(npz, csv, index, &err), &err);
+    unsigned long n = 0;
+    do {
+        sl_alloc_fail_at(++n);
+        st = read_all(npz, csv, index, &err);
+        sl_alloc_fail_at(0);
+        assert_true(st == SL_OK || st == SL_ENOMEM);
+    } while (st && n < 10000);
+    assert_true(n > 20 && n < 10000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_form_gives_the_same, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(probability_zero_is_minus_infinity, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(short_memory_is_said_at_any_allocation, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(bad_csv_is_named, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(bad_arrays_are_named, scratch_setup, scratch_teardown),

@@ -1,5 +1,6 @@
 /* Counting raw trials: what is broken, who is excluded, adding, replaying. */
 #include "../base/support.h"
+#include "base/memory.h"
 #include <softlabel/labels.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,6 +254,65 @@ static void adding_a_day_gives_what_recounting_gives(void **state)
     remove(counted);
 }
 
+/* Count, write, read, go through the judgments again: everything that takes memory. */
+static sl_status do_everything(const char *raw, const char *folder, sl_error *err)
+{
+    sl_labels *labels = NULL, *again = NULL;
+    sl_judgments *judgments = NULL;
+    sl_labels_description d = { 0 };
+    sl_ceiling ceiling;
+    sl_ceiling_options o = { .splits = 1, .resamples = 1, .prior = 0.1 };
+    double p[6];
+    int steps;
+    sl_status st = count(&labels, raw, NULL, err);
+    if (!st)
+        st = sl_labels_write(labels, folder, err);
+    if (!st)
+        st = sl_labels_read(&again, folder, err);
+    if (!st)
+        st = sl_labels_describe(&d, again, err);
+    if (!st)
+        st = sl_labels_reread(&judgments, folder, NULL, 0, err);
+    if (!st)
+        st = sl_dawid_skene(p, NULL, NULL, judgments, 10, &steps, err);
+    if (!st)
+        st = sl_labels_weigh(p, NULL, judgments, err);
+    if (!st)
+        st = sl_ceiling_estimate(&ceiling, judgments, &o, err);
+    sl_judgments_destroy(judgments);
+    sl_labels_description_release(&d);
+    sl_labels_destroy(again);
+    sl_labels_destroy(labels);
+    return st;
+}
+
+static void short_memory_is_said_at_any_allocation(void **state)
+{
+    static const char rows[] = HEADER "0,a,,0,1,1,2,5,5\n0,b,,0,1,1,2,5,5\n1,a,,0,0,0,0,5,9\n"
+                                      "1,b,,0,0,1,0,5,9\n0,c,,0,0,0,0,5,5\n0,c,,0,0,0,1,5,5\n";
+    char raw[300], folder[300];
+    sl_error err;
+    sl_status st;
+    snprintf(raw, sizeof raw, "%s/raw.csv", (char *)*state);
+    snprintf(folder, sizeof folder, "%s/labels", (char *)*state);
+    scratch_write(raw, rows, sizeof rows - 1);
+    check_ok(do_everything(raw, folder, &err), &err);
+    unsigned long n = 0;
+    do {
+        sl_alloc_fail_at(++n);
+        st = do_everything(raw, folder, &err);
+        sl_alloc_fail_at(0);
+        assert_true(st == SL_OK || st == SL_ENOMEM);
+    } while (st && n < 10000);
+    assert_true(n > 20 && n < 10000);
+    static const char *const names[] = { "counts.npy", "probs.npy", "truth.npy", "people.csv",
+                                         "labels.json" };
+    for (size_t i = 0; i < 5; i++)
+        remove(scratch_path(folder, names[i]));
+    assert_int_equal(scratch_count(folder), 0); /* no temporary files */
+    remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +320,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(broken_files_are_named, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(the_released_form_is_read, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(packing_changes_nothing, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(short_memory_is_said_at_any_allocation, scratch_setup,
+                                        scratch_teardown),
         cmocka_unit_test_setup_teardown(people_are_excluded_and_taken_back, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(adding_a_day_gives_what_recounting_gives, scratch_setup,
