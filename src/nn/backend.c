@@ -50,12 +50,18 @@ bool sl_op_may_alias(const sl_op *op, int out, int in)
         return out == 0 && in == SL_CONV_RESIDUAL;
     case SL_OP_NORM:
         return out == SL_NORM_Y && (in == SL_NORM_X || in == SL_NORM_RESIDUAL);
+    case SL_OP_SHAKE:
+        return in != SL_SHAKE_ALPHA;
+    case SL_OP_DROPOUT:
+    case SL_OP_DROPOUT_BWD:
+        return in == SL_DROPOUT_X;
     case SL_OP_NORM_BWD:
         return out == SL_NORM_BWD_DX && (in == SL_NORM_BWD_DY || in == SL_NORM_BWD_DY2 ||
                                          in == SL_NORM_BWD_X || in == SL_NORM_BWD_EXTRA);
+    case SL_OP_SHAKE_BWD:
+        return in == SL_SHAKE_BWD_DY;
     case SL_OP_RELU:
     case SL_OP_ADD:
-        return true;
     case SL_OP_RELU_BWD:
         return true;
     default:
@@ -72,6 +78,19 @@ static const char *const kind_names[SL_OP_COUNT] = {
     [SL_OP_RELU] = "relu",
     [SL_OP_RELU_BWD] = "relu_bwd",
     [SL_OP_ADD] = "add",
+    [SL_OP_MAX_POOL] = "max_pool",
+    [SL_OP_MAX_POOL_BWD] = "max_pool_bwd",
+    [SL_OP_AVG_POOL] = "avg_pool",
+    [SL_OP_AVG_POOL_BWD] = "avg_pool_bwd",
+    [SL_OP_CONCAT] = "concat",
+    [SL_OP_CONCAT_BWD] = "concat_bwd",
+    [SL_OP_SUBSAMPLE] = "subsample",
+    [SL_OP_SUBSAMPLE_BWD] = "subsample_bwd",
+    [SL_OP_SHAKE] = "shake",
+    [SL_OP_SHAKE_BWD] = "shake_bwd",
+    [SL_OP_DROPOUT] = "dropout",
+    [SL_OP_DROPOUT_BWD] = "dropout_bwd",
+    [SL_OP_CONVERT] = "convert",
     [SL_OP_GLOBAL_POOL] = "global_pool",
     [SL_OP_GLOBAL_POOL_BWD] = "global_pool_bwd",
     [SL_OP_LINEAR] = "linear",

@@ -1,3 +1,4 @@
+/* clang-format off */
 /* The table of operations that a backend implements: src/nn/ref (plain loops, the oracle),
  * src/nn/cpu (oneDNN and own vector code). A plan (nn/plan.h) lowers a graph to a list of these,
  * forward and backward, and owns all memory.
@@ -7,35 +8,69 @@
  * Parameters (weights, norms' vectors) and their gradients are always float32, plain, in the layout
  * of the state dict; activations have a dtype and a layout. Batches are the outermost dimension.
  *
- *   kind           in                                               out
- *   CONV           x, weight, bias?, residual?                      y
- *                  y = [relu](conv(x) + bias + residual)
- *   CONV_BWD_DATA  dy, weight                                       dx
- *   CONV_BWD_WEIGHTS  x, dy                                         d_weight, d_bias?
- *   NORM           x, residual?, weight, bias, running_mean,        y, mean, inv_std
- *                  running_var
- *                  y = [relu]((x - mean) * inv_std * weight + bias + residual). With batch_stats
- * the statistics are those of the batch and the running ones are updated in place (momentum 0.1,
- * unbiased variance); else they are the running ones. mean, inv_std (c floats each) are left for
- * NORM_BWD. NORM_BWD       dy, dy2?, x, y?, weight, mean, inv_std, extra?   dx, d_residual?,
- * d_weight, d_bias dz = (dy + dy2), zeroed where relu and y <= 0; d_residual = dz; dx = (norm's
- * gradient of dz) + extra. y is there exactly if relu. RELU           x y RELU_BWD       dy, dy2?,
- * y                                      dx ADD            a, b y       [relu] GLOBAL_POOL    x y
- * (n,c,1,1), plain GLOBAL_POOL_BWD  dy                                             dx LINEAR x,
- * weight, bias                                  y       plain on both sides LINEAR_BWD     x, dy,
- * weight                                    dx?, d_weight, d_bias XENT           logits, target
- * loss, d_logits? loss[n] = -sum_k target log softmax(logits), per image (paper, eq. 6); d_logits =
- * (softmax * sum_k target - target) / batch
+ *   kind              in                                           out
+ *   CONV              x, weight, bias?, residual?                  y
+ *   CONV_BWD_DATA     dy, weight                                   dx
+ *   CONV_BWD_WEIGHTS  x, dy                                        d_weight, d_bias?
+ *   NORM              x, residual?, weight, bias, running_mean,    y, mean, inv_std
+ *                     running_var
+ *   NORM_BWD          dy, dy2?, x, y?, weight, mean, inv_std,      dx, d_residual?, d_weight,
+ *                     extra?                                       d_bias
+ *   RELU              x                                            y
+ *   RELU_BWD          dy, dy2?, y                                  dx
+ *   ADD               a, b                                         y
+ *   MAX_POOL          x                                            y
+ *   MAX_POOL_BWD      dy, x                                        dx
+ *   AVG_POOL          x                                            y
+ *   AVG_POOL_BWD      dy                                           dx
+ *   GLOBAL_POOL       x                                            y (n,c,1,1), plain float32
+ *   GLOBAL_POOL_BWD   dy                                           dx
+ *   CONCAT            x                                            y
+ *   CONCAT_BWD        dy                                           dx
+ *   SUBSAMPLE         x                                            y
+ *   SUBSAMPLE_BWD     dy                                           dx
+ *   SHAKE             a, b, alpha, residual?                       y
+ *   SHAKE_BWD         dy, beta                                     da, db
+ *   DROPOUT           x, key                                       y
+ *   DROPOUT_BWD       dy, key                                      dx
+ *   CONVERT           x                                            y
+ *   LINEAR            x, weight, bias                              y        plain float32
+ *   LINEAR_BWD        x, dy, weight                                dx?, d_weight, d_bias
+ *   XENT              logits, target                               loss, d_logits?
+ *
+ *   CONV      y = [relu](conv(x) + bias + residual)
+ *   NORM      y = [relu]((x - mean) * inv_std * weight + bias + residual). With batch_stats the
+ *             statistics are those of the batch and the running ones are updated in place (momentum
+ *             0.1, unbiased variance); else they are the running ones. mean, inv_std (c floats
+ *             each) are left for NORM_BWD.
+ *   NORM_BWD  dz = (dy + dy2), zeroed where relu and y <= 0; d_residual = dz; dx = (norm's gradient
+ *             of dz) + extra. y is there exactly if relu.
+ *   ADD       y = [relu](a + b)
+ *   CONCAT    writes x's channels to y's channels [channel, channel + x.c); so does CONCAT_BWD the
+ *             other way. Of y's last block so written (blocked layout), lanes behind are zeroed.
+ *   SUBSAMPLE y[i][j] = x[2i + offset][2j + offset], 0 beyond x; SUBSAMPLE_BWD writes all of dx.
+ *   SHAKE     y[n] = alpha[n] a[n] + (1 - alpha[n]) b[n] + residual[n]; da = beta dy,
+ *             db = (1 - beta) dy. alpha, beta: n floats.
+ *   DROPOUT   y = x / (1 - rate) where sl_dropout_keeps(key, i, rate), else 0. key: one uint64_t.
+ *   CONVERT   the same numbers in another layout or dtype.
+ *   XENT      loss[n] = -sum_k target log softmax(logits), per image (paper, eq. 6);
+ *             d_logits = (softmax * sum_k target - target) / batch
+ *
+ * A residual, ADD's b, and their gradients may have fewer channels than y: residual_c of them; the
+ * missing ones count as zeros. NORM's x and NORM_BWD's x, dx and extra, and CONCAT's y, may be the
+ * first c channels of a wider activation (sl_desc.stored); everything else is dense.
  *
  * An output may share memory with an input only where sl_op_may_alias says so. */
+/* clang-format on */
 #ifndef NN_BACKEND_H
 #define NN_BACKEND_H
 
 #include <softlabel/error.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-typedef enum { SL_DTYPE_F32 } sl_dtype;
+typedef enum { SL_DTYPE_F32, SL_DTYPE_BF16 } sl_dtype; /* bfloat16: the upper half of a float32 */
 
 typedef enum {
     SL_LAYOUT_PLAIN,     /* n, c, h, w */
@@ -44,11 +79,17 @@ typedef enum {
 
 typedef struct {
     int n, c, h, w;
+    int stored; /* channels of the activation whose first c these are; 0: c */
     sl_dtype dtype;
     sl_layout layout;
 } sl_desc;
 
-size_t sl_desc_bytes(const sl_desc *desc); /* SIZE_MAX when it overflows */
+static inline int sl_desc_stored(const sl_desc *d)
+{
+    return d->stored ? d->stored : d->c;
+}
+/* Of all that is stored; SIZE_MAX when it overflows. */
+size_t sl_desc_bytes(const sl_desc *desc);
 
 typedef enum {
     SL_OP_CONV,
@@ -59,8 +100,21 @@ typedef enum {
     SL_OP_RELU,
     SL_OP_RELU_BWD,
     SL_OP_ADD,
+    SL_OP_MAX_POOL,
+    SL_OP_MAX_POOL_BWD,
+    SL_OP_AVG_POOL,
+    SL_OP_AVG_POOL_BWD,
     SL_OP_GLOBAL_POOL,
     SL_OP_GLOBAL_POOL_BWD,
+    SL_OP_CONCAT,
+    SL_OP_CONCAT_BWD,
+    SL_OP_SUBSAMPLE,
+    SL_OP_SUBSAMPLE_BWD,
+    SL_OP_SHAKE,
+    SL_OP_SHAKE_BWD,
+    SL_OP_DROPOUT,
+    SL_OP_DROPOUT_BWD,
+    SL_OP_CONVERT,
     SL_OP_LINEAR,
     SL_OP_LINEAR_BWD,
     SL_OP_XENT,
@@ -95,6 +149,11 @@ enum {
 };
 enum { SL_NORM_BWD_DX, SL_NORM_BWD_D_RESIDUAL, SL_NORM_BWD_D_WEIGHT, SL_NORM_BWD_D_BIAS };
 enum { SL_RELU_BWD_DY, SL_RELU_BWD_DY2, SL_RELU_BWD_Y };
+enum { SL_MAX_POOL_BWD_DY, SL_MAX_POOL_BWD_X };
+enum { SL_SHAKE_A, SL_SHAKE_B, SL_SHAKE_ALPHA, SL_SHAKE_RESIDUAL };
+enum { SL_SHAKE_BWD_DY, SL_SHAKE_BWD_BETA };
+enum { SL_SHAKE_BWD_DA, SL_SHAKE_BWD_DB };
+enum { SL_DROPOUT_X, SL_DROPOUT_KEY }; /* X: dy in DROPOUT_BWD */
 enum { SL_LINEAR_X, SL_LINEAR_WEIGHT, SL_LINEAR_BIAS };
 enum { SL_LINEAR_BWD_X, SL_LINEAR_BWD_DY, SL_LINEAR_BWD_WEIGHT };
 enum { SL_LINEAR_BWD_DX, SL_LINEAR_BWD_D_WEIGHT, SL_LINEAR_BWD_D_BIAS };
@@ -112,7 +171,22 @@ typedef struct {
     int kernel, stride, pad;                           /* convolutions */
     bool relu;                                         /* CONV, NORM, NORM_BWD, ADD */
     bool batch_stats;                                  /* NORM, NORM_BWD */
+    int residual_c;                                    /* channels of the residual, or of ADD's b */
+    int channel;                                       /* CONCAT, CONCAT_BWD */
+    int offset;                                        /* SUBSAMPLE, SUBSAMPLE_BWD */
+    float rate;                                        /* DROPOUT, DROPOUT_BWD */
 } sl_op;
+
+/* Does dropout keep number i of an activation, counted in plain (n,c,h,w) order? The same on every
+ * backend: a hash of key and i (SplitMix64's finaliser) against the rate. */
+static inline bool sl_dropout_keeps(uint64_t key, uint64_t i, float rate)
+{
+    uint64_t z = key + (i + 1) * UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    z ^= z >> 31;
+    return (float)(z >> 40) * 0x1p-24f >= rate;
+}
 
 /* The input slot whose memory output slot out may take over, or -1. Elementwise kinds only: CONV's
  * y over residual, NORM's y over x or residual is not allowed in training (x is needed later: the

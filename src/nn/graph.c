@@ -166,47 +166,134 @@ sl_value sl_graph_norm(sl_graph *g, sl_value x, const char *name)
     return finish_node(g, node);
 }
 
+/* A node without name or tensors that reads x. */
+static sl_node *append_plain(sl_graph *g, sl_node_kind kind, sl_value x, sl_shape shape)
+{
+    sl_node *node = append(g, kind, "", shape);
+    if (node) {
+        node->n_inputs = 1;
+        node->inputs[0] = x;
+    }
+    return node;
+}
+
+static sl_node *append_pair(sl_graph *g, sl_node_kind kind, sl_value a, sl_value b, sl_shape shape)
+{
+    sl_node *node = append_plain(g, kind, a, shape);
+    if (node) {
+        node->n_inputs = 2;
+        node->inputs[1] = b;
+    }
+    return node;
+}
+
+static sl_value output_of(const sl_node *node)
+{
+    return node ? node->output : -1;
+}
+
 sl_value sl_graph_relu(sl_graph *g, sl_value x)
 {
-    if (!usable(g, x))
-        return -1;
-    sl_node *node = append(g, SL_NODE_RELU, "", g->shapes[x]);
-    if (!node)
-        return -1;
-    node->n_inputs = 1;
-    node->inputs[0] = x;
-    return node->output;
+    return usable(g, x) ? output_of(append_plain(g, SL_NODE_RELU, x, g->shapes[x])) : -1;
+}
+
+/* Sets the graph's error unless a and b have equal sides. */
+static bool fit(sl_graph *g, const char *what, sl_value a, sl_value b, bool channels_fit)
+{
+    sl_shape sa = g->shapes[a], sb = g->shapes[b];
+    if (channels_fit && sa.h == sb.h && sa.w == sb.w)
+        return true;
+    sl_error_set(&g->error, SL_EINVAL, "a %s of shapes %d x %d x %d and %d x %d x %d", what, sa.c,
+                 sa.h, sa.w, sb.c, sb.h, sb.w);
+    return false;
 }
 
 sl_value sl_graph_add(sl_graph *g, sl_value a, sl_value b)
 {
-    if (!usable(g, a) || !usable(g, b))
+    if (!usable(g, a) || !usable(g, b) || !fit(g, "sum", a, b, g->shapes[a].c >= g->shapes[b].c))
         return -1;
-    sl_shape sa = g->shapes[a], sb = g->shapes[b];
-    if (sa.c != sb.c || sa.h != sb.h || sa.w != sb.w) {
-        sl_error_set(&g->error, SL_EINVAL, "a sum of shapes %d x %d x %d and %d x %d x %d", sa.c,
-                     sa.h, sa.w, sb.c, sb.h, sb.w);
+    return output_of(append_pair(g, SL_NODE_ADD, a, b, g->shapes[a]));
+}
+
+static sl_value pool(sl_graph *g, sl_node_kind kind, sl_value x)
+{
+    if (!usable(g, x))
+        return -1;
+    sl_shape s = g->shapes[x];
+    if (s.h < 2 || s.w < 2) {
+        sl_error_set(&g->error, SL_EINVAL, "2 x 2 pooling doesn't fit %d x %d", s.h, s.w);
         return -1;
     }
-    sl_node *node = append(g, SL_NODE_ADD, "", sa);
-    if (!node)
-        return -1;
-    node->n_inputs = 2;
-    node->inputs[0] = a;
-    node->inputs[1] = b;
-    return node->output;
+    return output_of(append_plain(g, kind, x, (sl_shape){ s.c, s.h / 2, s.w / 2 }));
+}
+
+sl_value sl_graph_max_pool(sl_graph *g, sl_value x)
+{
+    return pool(g, SL_NODE_MAX_POOL, x);
+}
+
+sl_value sl_graph_avg_pool(sl_graph *g, sl_value x)
+{
+    return pool(g, SL_NODE_AVG_POOL, x);
 }
 
 sl_value sl_graph_global_pool(sl_graph *g, sl_value x)
 {
     if (!usable(g, x))
         return -1;
-    sl_node *node = append(g, SL_NODE_GLOBAL_POOL, "", (sl_shape){ g->shapes[x].c, 1, 1 });
-    if (!node)
+    return output_of(append_plain(g, SL_NODE_GLOBAL_POOL, x, (sl_shape){ g->shapes[x].c, 1, 1 }));
+}
+
+sl_value sl_graph_concat(sl_graph *g, sl_value a, sl_value b)
+{
+    if (!usable(g, a) || !usable(g, b) || !fit(g, "concatenation", a, b, true))
         return -1;
-    node->n_inputs = 1;
-    node->inputs[0] = x;
-    return node->output;
+    sl_shape s = g->shapes[a];
+    s.c += g->shapes[b].c;
+    return output_of(append_pair(g, SL_NODE_CONCAT, a, b, s));
+}
+
+sl_value sl_graph_subsample(sl_graph *g, sl_value x, int offset)
+{
+    if (!usable(g, x))
+        return -1;
+    if (offset < 0 || offset > 1) {
+        sl_error_set(&g->error, SL_EINVAL, "subsampling from pixel %d, expected 0 or 1", offset);
+        return -1;
+    }
+    sl_shape s = g->shapes[x];
+    sl_node *node =
+        append_plain(g, SL_NODE_SUBSAMPLE, x, (sl_shape){ s.c, (s.h + 1) / 2, (s.w + 1) / 2 });
+    if (node)
+        node->offset = offset;
+    return output_of(node);
+}
+
+sl_value sl_graph_shake(sl_graph *g, sl_value a, sl_value b, sl_shake shake)
+{
+    if (!usable(g, a) || !usable(g, b) ||
+        !fit(g, "shake-shake", a, b, g->shapes[a].c == g->shapes[b].c))
+        return -1;
+    sl_node *node = append_pair(g, SL_NODE_SHAKE, a, b, g->shapes[a]);
+    if (node)
+        node->shake = shake;
+    return output_of(node);
+}
+
+sl_value sl_graph_dropout(sl_graph *g, sl_value x, double rate)
+{
+    if (!usable(g, x))
+        return -1;
+    if (!(rate >= 0 && rate < 1)) {
+        sl_error_set(&g->error, SL_EINVAL, "dropout with probability %g, expected [0, 1)", rate);
+        return -1;
+    }
+    if (rate == 0)
+        return x;
+    sl_node *node = append_plain(g, SL_NODE_DROPOUT, x, g->shapes[x]);
+    if (node)
+        node->rate = (float)rate;
+    return output_of(node);
 }
 
 sl_value sl_graph_linear(sl_graph *g, sl_value x, const char *name, int out)

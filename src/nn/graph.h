@@ -23,7 +23,13 @@ typedef enum {
     SL_NODE_NORM,
     SL_NODE_RELU,
     SL_NODE_ADD,
+    SL_NODE_MAX_POOL,
+    SL_NODE_AVG_POOL,
     SL_NODE_GLOBAL_POOL,
+    SL_NODE_CONCAT,
+    SL_NODE_SUBSAMPLE,
+    SL_NODE_SHAKE,
+    SL_NODE_DROPOUT,
     SL_NODE_LINEAR,
 } sl_node_kind;
 
@@ -50,6 +56,12 @@ typedef struct {
     size_t count, offset;
 } sl_tensor;
 
+/* Shake-shake's switches (Gastaldi 2017): which pass has random weights (else 1/2), and whether
+ * each image has its own (else one a batch). */
+typedef struct {
+    bool forward, backward, image;
+} sl_shake;
+
 typedef struct {
     sl_node_kind kind;
     const char *name; /* "stage1.block1.conv1"; "" where nothing is named */
@@ -59,6 +71,9 @@ typedef struct {
                                     running_mean, running_var */
     int kernel, stride, pad;     /* convolution */
     bool bias;                   /* convolution */
+    int offset;                  /* subsampling */
+    float rate;                  /* dropout */
+    sl_shake shake;
 } sl_node;
 
 SL_CHECK sl_status sl_graph_create(sl_graph **out, sl_error *err);
@@ -71,8 +86,21 @@ sl_value sl_graph_conv(sl_graph *g, sl_value x, const char *name, int out_c, int
 /* Batch norm, eps 1e-5, momentum 0.1, unbiased variance in the running estimate. */
 sl_value sl_graph_norm(sl_graph *g, sl_value x, const char *name);
 sl_value sl_graph_relu(sl_graph *g, sl_value x);
-sl_value sl_graph_add(sl_graph *g, sl_value a, sl_value b); /* equal shapes */
-sl_value sl_graph_global_pool(sl_graph *g, sl_value x);     /* mean over h and w: (c,1,1) */
+/* a + b, of equal sides; b may have fewer channels than a, the missing ones count as zeros. */
+sl_value sl_graph_add(sl_graph *g, sl_value a, sl_value b);
+/* Over 2 x 2 windows, stride 2: (c, h/2, w/2), an odd last row or column left out. Of equal maxima
+ * the first in row-major order has the gradient. */
+sl_value sl_graph_max_pool(sl_graph *g, sl_value x);
+sl_value sl_graph_avg_pool(sl_graph *g, sl_value x);
+sl_value sl_graph_global_pool(sl_graph *g, sl_value x);        /* mean over h and w: (c,1,1) */
+sl_value sl_graph_concat(sl_graph *g, sl_value a, sl_value b); /* b's channels behind a's */
+/* Every second pixel: y[i][j] = x[2i + offset][2j + offset], 0 beyond the image; sides (h+1)/2. */
+sl_value sl_graph_subsample(sl_graph *g, sl_value x, int offset);
+/* alpha a + (1 - alpha) b in training, the gradient split beta : 1 - beta; (a + b)/2 in evaluation.
+ * See sl_plan_draw. */
+sl_value sl_graph_shake(sl_graph *g, sl_value a, sl_value b, sl_shake shake);
+/* In training each number is 0 with probability rate in [0,1), else divided by 1 - rate. */
+sl_value sl_graph_dropout(sl_graph *g, sl_value x, double rate);
 sl_value sl_graph_linear(sl_graph *g, sl_value x, const char *name, int out); /* flattens (c,h,w) */
 
 /* Ends building; output is the logits' value. Reports the first failure of any builder. */

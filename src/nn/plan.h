@@ -20,6 +20,9 @@ typedef struct {
     int batch; /* images at once, >= 1 */
     sl_mode mode;
     bool input_grad; /* also d loss / d input; needs a gradient mode */
+    /* Of activations and their gradients inside the network. Parameters, their gradients,
+     * statistics, input, logits and loss are float32 always. */
+    sl_dtype dtype;
 } sl_plan_options;
 
 typedef struct sl_plan sl_plan;
@@ -45,6 +48,15 @@ SL_CHECK sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, fl
 SL_CHECK sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets,
                                 float *losses, float *logits, float *input_grad, sl_error *err);
 float *sl_plan_gradients(sl_plan *plan);
+
+/* Training's random numbers for the steps to come (until the next call): dropout's masks and
+ * shake-shake's weights, a function of key alone. Without a call, those of key 0. */
+void sl_plan_draw(sl_plan *plan, uint64_t key);
+/* Shake-shake's weights by hand, for block b in execution order: alpha and beta, batch floats each,
+ * to be written; NULL if there is no such block, or outside training. The next sl_plan_draw
+ * overwrites them. */
+float *sl_plan_shake_alpha(sl_plan *plan, int b);
+float *sl_plan_shake_beta(sl_plan *plan, int b);
 
 /* What it holds: arena, packed weights not included. */
 size_t sl_plan_arena_bytes(const sl_plan *plan);

@@ -57,7 +57,8 @@ static sl_layout layout(const sl_device *dev, int c, int h, int w)
 static bool supports(const sl_device *dev, const sl_op *op)
 {
     (void)dev;
-    return !ops[op->kind]->supports || ops[op->kind]->supports(op);
+    const sl_cpu_op *kind = ops[op->kind];
+    return kind && (!kind->supports || kind->supports(op));
 }
 
 /* Both oneDNN and our own loops take the calling thread's number of OpenMP threads. */

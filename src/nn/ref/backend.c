@@ -55,8 +55,9 @@ static sl_layout ref_layout(const sl_device *dev, int c, int h, int w)
 static bool ref_supports(const sl_device *dev, const sl_op *op)
 {
     (void)dev;
-    return op->x.layout == SL_LAYOUT_PLAIN && op->y.layout == SL_LAYOUT_PLAIN &&
-           op->x.dtype == SL_DTYPE_F32 && op->y.dtype == SL_DTYPE_F32;
+    return kernels[op->kind] && op->x.layout == SL_LAYOUT_PLAIN &&
+           op->y.layout == SL_LAYOUT_PLAIN && op->x.dtype == SL_DTYPE_F32 &&
+           op->y.dtype == SL_DTYPE_F32;
 }
 
 static sl_status ref_plan(sl_device *dev, const sl_op *op, sl_kernel **out, size_t *scratch_bytes,
