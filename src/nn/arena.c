@@ -68,6 +68,8 @@ static bool may_take_over(sl_program *p, int s, int out, int in)
     const sl_buffer *from = owner(p, step->in[in]), *to = &p->buffers[step->out[out]];
     if (from->place != SL_PLACE_ARENA || from->last != s || from->bytes != to->bytes)
         return false;
+    if (from == to || to->first != s) /* it holds something already */
+        return false;
     for (int i = 0; i < SL_OP_MAX_IN; i++) { /* read elsewhere in the same step? */
         if (step->in[i] >= 0 && owner(p, step->in[i]) == from &&
             !sl_op_may_alias(&step->op, out, i))

@@ -8,10 +8,9 @@
 #include "base/memory.h"
 #include <stdlib.h>
 
-enum { MAX_TERMS = 8 };
-
 typedef struct {
-    int n, buffers[MAX_TERMS];
+    int n, *buffers;
+    size_t capacity;
 } terms;
 
 typedef struct {
@@ -30,16 +29,25 @@ static sl_status push(deriver *d, sl_value v, int buffer)
     if (!needs_gradient(d->p, v))
         return SL_OK;
     terms *t = &d->of[v];
-    if (t->n == MAX_TERMS)
-        return sl_error_set(d->err, SL_EUNSUPPORTED, "a value with more than %d consumers",
-                            MAX_TERMS);
-    t->buffers[t->n++] = buffer;
-    return SL_OK;
+    sl_status st = sl_grow(&t->buffers, &t->capacity, (size_t)t->n + 1, sizeof(int), d->err);
+    if (!st)
+        t->buffers[t->n++] = buffer;
+    return st;
 }
 
-static sl_status activation_buffer(deriver *d, const sl_desc *desc, int *out)
+/* A term in the form in which a node of kind has read v. */
+static sl_status push_operand(deriver *d, sl_node_kind kind, sl_value v, int buffer)
 {
-    return sl_program_buffer(d->p, SL_PLACE_ARENA, sl_desc_bytes(desc), 0, out, d->err);
+    sl_desc has = sl_program_wanted(d->p, kind, v), wants = sl_program_desc(d->p, v);
+    int converted = buffer;
+    if (!sl_desc_equal(&has, &wants) && needs_gradient(d->p, v)) {
+        sl_status st = sl_program_activation(d->p, &wants, &converted, d->err);
+        if (!st)
+            st = sl_program_unary(d->p, SL_OP_CONVERT, has, wants, buffer, converted, d->err);
+        if (st)
+            return st;
+    }
+    return push(d, v, converted);
 }
 
 /* Sums terms of v until at most most (>= 1) are left. */
@@ -50,7 +58,7 @@ static sl_status sum_terms(deriver *d, sl_value v, int most)
     while (t->n > most) {
         int sum = -1;
         sl_step *step = NULL;
-        sl_status st = activation_buffer(d, &desc, &sum);
+        sl_status st = sl_program_activation(d->p, &desc, &sum, d->err);
         if (!st)
             st = sl_program_step(d->p, SL_OP_ADD, desc, desc, &step, d->err);
         if (st)
@@ -63,12 +71,27 @@ static sl_status sum_terms(deriver *d, sl_value v, int most)
     return SL_OK;
 }
 
+/* The gradient of a sum's other operand, from the sum's: the same, or the channels it has. */
+static sl_status residual_backward(deriver *d, const sl_group *g, int dz)
+{
+    sl_desc x = sl_program_wanted(d->p, SL_NODE_ADD, g->residual), y = sl_program_desc(d->p, g->y);
+    int part = dz;
+    if (x.c != y.c) {
+        sl_status st = sl_program_activation(d->p, &x, &part, d->err);
+        if (!st)
+            st = sl_program_unary(d->p, SL_OP_CONCAT_BWD, x, y, dz, part, d->err);
+        if (st)
+            return st;
+    }
+    return push_operand(d, SL_NODE_ADD, g->residual, part);
+}
+
 /* A backward step of group g with the forward operation's shapes. */
 static sl_status begin(deriver *d, const sl_group *g, sl_op_kind kind, sl_step **out)
 {
     sl_program *p = d->p;
-    sl_status st =
-        sl_program_step(p, kind, sl_program_desc(p, g->x), sl_program_desc(p, g->y), out, d->err);
+    sl_status st = sl_program_step(p, kind, sl_program_wanted(p, g->kind, g->x),
+                                   sl_program_desc(p, g->y), out, d->err);
     if (!st && g->conv >= 0) {
         const sl_node *conv = sl_graph_node(p->graph, g->conv);
         (*out)->op.kernel = conv->kernel;
@@ -90,8 +113,10 @@ static sl_status tensor_buffers(deriver *d, int node, int i, int *value, int *gr
 static sl_status conv_backward(deriver *d, const sl_group *g)
 {
     sl_program *p = d->p;
-    int dy = d->of[g->y].buffers[0], weight = -1, d_weight = -1, d_bias = -1;
+    int dy = d->of[g->y].buffers[0], x = -1, weight = -1, d_weight = -1, d_bias = -1;
     sl_status st = tensor_buffers(d, g->conv, 0, &weight, &d_weight);
+    if (!st)
+        st = sl_program_operand(p, g->kind, g->x, &x, d->err);
     if (!st && sl_graph_node(p->graph, g->conv)->bias)
         st = tensor_buffers(d, g->conv, 1, NULL, &d_bias);
     sl_step *step = NULL;
@@ -99,7 +124,7 @@ static sl_status conv_backward(deriver *d, const sl_group *g)
         st = begin(d, g, SL_OP_CONV_BWD_WEIGHTS, &step);
     if (st)
         return st;
-    sl_step_in(step, SL_CONV_BWD_WEIGHTS_X, p->value_buffer[g->x]);
+    sl_step_in(step, SL_CONV_BWD_WEIGHTS_X, x);
     sl_step_in(step, SL_CONV_BWD_WEIGHTS_DY, dy);
     sl_step_out(step, 0, d_weight);
     sl_step_out(step, 1, d_bias);
@@ -107,8 +132,8 @@ static sl_status conv_backward(deriver *d, const sl_group *g)
         return SL_OK;
 
     int dx = -1;
-    sl_desc x = sl_program_desc(p, g->x);
-    st = activation_buffer(d, &x, &dx);
+    sl_desc desc = sl_program_wanted(p, g->kind, g->x);
+    st = sl_program_activation(p, &desc, &dx, d->err);
     if (!st)
         st = begin(d, g, SL_OP_CONV_BWD_DATA, &step);
     if (st)
@@ -116,25 +141,36 @@ static sl_status conv_backward(deriver *d, const sl_group *g)
     sl_step_in(step, SL_CONV_BWD_DATA_DY, dy);
     sl_step_in(step, SL_CONV_BWD_DATA_WEIGHT, weight);
     sl_step_out(step, 0, dx);
-    return push(d, g->x, dx);
+    return push_operand(d, g->kind, g->x, dx);
 }
 
 static sl_status norm_backward(deriver *d, const sl_group *g)
 {
     sl_program *p = d->p;
-    const terms *dy = &d->of[g->y];
+    const terms *dy = &d->of[g->y], *known = &d->of[g->x];
     bool relu = g->relu >= 0, two = dy->n == 2;
-    sl_desc x = sl_program_desc(p, g->x);
-    int dx = -1, d_residual = -1, weight = -1, d_weight = -1, d_bias = -1, dy0 = dy->buffers[0];
+    sl_desc desc = sl_program_wanted(p, g->kind, g->x);
+    int x = -1, dx = -1, extra = -1, d_residual = -1, weight = -1, d_weight = -1, d_bias = -1;
+    int dy0 = dy->buffers[0], dy1 = two ? dy->buffers[1] : -1;
     sl_status st = tensor_buffers(d, g->norm, 0, &weight, &d_weight);
     if (!st)
         st = tensor_buffers(d, g->norm, 1, NULL, &d_bias);
     if (!st)
-        st = sum_terms(d, g->x, 1);
+        st = sl_program_operand(p, g->kind, g->x, &x, d->err);
     if (!st)
-        st = activation_buffer(d, &x, &dx);
+        st = sum_terms(d, g->x, 1);
+    bool converted = x != p->value_buffer[g->x]; /* then so is dx, and what is known waits */
+    if (!st && known->n && !converted)
+        extra = known->buffers[0];
+    if (!st && sl_desc_stored(&desc) != desc.c)
+        dx = extra; /* grows in place: see share_storage */
+    else if (!st)
+        st = sl_program_activation(p, &desc, &dx, d->err);
+    sl_desc residual = desc;
+    if (g->residual >= 0)
+        residual = sl_program_wanted(p, SL_NODE_ADD, g->residual);
     if (!st && g->residual >= 0 && (relu || two)) /* else it is dy itself */
-        st = activation_buffer(d, &x, &d_residual);
+        st = sl_program_activation(p, &residual, &d_residual, d->err);
     sl_step *step = NULL;
     if (!st)
         st = begin(d, g, SL_OP_NORM_BWD, &step);
@@ -142,22 +178,25 @@ static sl_status norm_backward(deriver *d, const sl_group *g)
         return st;
     step->op.relu = relu;
     step->op.batch_stats = p->options.mode == SL_MODE_TRAIN;
+    step->op.residual_c = d_residual >= 0 ? residual.c : 0;
     sl_step_in(step, SL_NORM_BWD_DY, dy0);
-    sl_step_in(step, SL_NORM_BWD_DY2, two ? dy->buffers[1] : -1);
-    sl_step_in(step, SL_NORM_BWD_X, p->value_buffer[g->x]);
+    sl_step_in(step, SL_NORM_BWD_DY2, dy1);
+    sl_step_in(step, SL_NORM_BWD_X, x);
     sl_step_in(step, SL_NORM_BWD_Y, relu ? g->y_buffer : -1);
     sl_step_in(step, SL_NORM_BWD_WEIGHT, weight);
     sl_step_in(step, SL_NORM_BWD_MEAN, g->mean_buffer);
     sl_step_in(step, SL_NORM_BWD_INV_STD, g->inv_std_buffer);
-    sl_step_in(step, SL_NORM_BWD_EXTRA, d->of[g->x].n ? d->of[g->x].buffers[0] : -1);
+    sl_step_in(step, SL_NORM_BWD_EXTRA, extra);
     sl_step_out(step, SL_NORM_BWD_DX, dx);
     sl_step_out(step, SL_NORM_BWD_D_RESIDUAL, d_residual);
     sl_step_out(step, SL_NORM_BWD_D_WEIGHT, d_weight);
     sl_step_out(step, SL_NORM_BWD_D_BIAS, d_bias);
-    d->of[g->x].n = 0; /* it is in dx now */
-    st = push(d, g->x, dx);
+    if (extra >= 0)
+        d->of[g->x].n = 0; /* it is in dx now */
+    st = push_operand(d, g->kind, g->x, dx);
     if (!st && g->residual >= 0)
-        st = push(d, g->residual, d_residual >= 0 ? d_residual : dy0);
+        st = d_residual >= 0 ? push_operand(d, SL_NODE_ADD, g->residual, d_residual)
+                             : residual_backward(d, g, dy0);
     return st;
 }
 
@@ -166,7 +205,7 @@ static sl_status relu_backward(deriver *d, const sl_group *g, int *dx)
     const terms *dy = &d->of[g->y];
     sl_desc y = sl_program_desc(d->p, g->y);
     sl_step *step = NULL;
-    sl_status st = activation_buffer(d, &y, dx);
+    sl_status st = sl_program_activation(d->p, &y, dx, d->err);
     if (!st)
         st = begin(d, g, SL_OP_RELU_BWD, &step);
     if (st)
@@ -184,65 +223,153 @@ static sl_status elementwise_backward(deriver *d, const sl_group *g)
     int dz = d->of[g->y].buffers[0];
     sl_status st = g->relu >= 0 ? relu_backward(d, g, &dz) : SL_OK;
     if (!st)
-        st = push(d, g->x, dz);
+        st = push_operand(d, g->kind, g->x, dz);
     if (!st && g->residual >= 0)
-        st = push(d, g->residual, dz);
+        st = residual_backward(d, g, dz);
     return st;
 }
 
 static sl_status linear_backward(deriver *d, const sl_group *g)
 {
-    int weight = -1, d_weight = -1, d_bias = -1, dx = -1;
-    sl_desc x = sl_program_desc(d->p, g->x);
+    int x = -1, weight = -1, d_weight = -1, d_bias = -1, dx = -1;
+    sl_desc desc = sl_program_wanted(d->p, g->kind, g->x);
     sl_status st = tensor_buffers(d, g->other, 0, &weight, &d_weight);
     if (!st)
         st = tensor_buffers(d, g->other, 1, NULL, &d_bias);
+    if (!st)
+        st = sl_program_operand(d->p, g->kind, g->x, &x, d->err);
     if (!st && needs_gradient(d->p, g->x))
-        st = activation_buffer(d, &x, &dx);
+        st = sl_program_activation(d->p, &desc, &dx, d->err);
     sl_step *step = NULL;
     if (!st)
         st = begin(d, g, SL_OP_LINEAR_BWD, &step);
     if (st)
         return st;
-    sl_step_in(step, SL_LINEAR_BWD_X, d->p->value_buffer[g->x]);
+    sl_step_in(step, SL_LINEAR_BWD_X, x);
     sl_step_in(step, SL_LINEAR_BWD_DY, d->of[g->y].buffers[0]);
     sl_step_in(step, SL_LINEAR_BWD_WEIGHT, weight);
     sl_step_out(step, SL_LINEAR_BWD_DX, dx);
     sl_step_out(step, SL_LINEAR_BWD_D_WEIGHT, d_weight);
     sl_step_out(step, SL_LINEAR_BWD_D_BIAS, d_bias);
-    return push(d, g->x, dx);
+    return push_operand(d, g->kind, g->x, dx);
 }
 
-static sl_status pool_backward(deriver *d, const sl_group *g)
+/* Gives back what emit_concat copied; the gradient of a prefix is the prefix of the gradient. */
+static sl_status concat_backward(deriver *d, const sl_group *g)
 {
-    int dx = -1;
-    sl_desc x = sl_program_desc(d->p, g->x);
-    sl_step *step = NULL;
-    sl_status st = activation_buffer(d, &x, &dx);
+    sl_program *p = d->p;
+    const sl_node *node = sl_graph_node(p->graph, g->other);
+    int dy = d->of[g->y].buffers[0];
+    sl_desc y = sl_program_desc(p, g->y);
+    for (int i = 0, channel = 0; i < 2; i++) {
+        sl_value v = node->inputs[i];
+        sl_desc x = sl_program_wanted(p, g->kind, v);
+        int dx = dy;
+        sl_status st = SL_OK;
+        if (p->value_buffer[v] == g->y_buffer) {
+            st = push(d, v, dy);
+        } else if (needs_gradient(p, v)) {
+            st = sl_program_activation(p, &x, &dx, d->err);
+            if (!st)
+                st = sl_program_unary(p, SL_OP_CONCAT_BWD, x, y, dy, dx, d->err);
+            if (!st)
+                p->steps[p->n_steps - 1].op.channel = channel;
+            if (!st)
+                st = push_operand(d, g->kind, v, dx);
+        }
+        if (st)
+            return st;
+        channel += x.c;
+    }
+    return SL_OK;
+}
+
+static sl_status shake_backward(deriver *d, const sl_group *g)
+{
+    sl_program *p = d->p;
+    sl_value b = sl_graph_node(p->graph, g->other)->inputs[1];
+    sl_desc desc = sl_program_wanted(p, g->kind, g->x);
+    int dy = d->of[g->y].buffers[0], da = -1, db = -1;
+    sl_status st = sl_program_activation(p, &desc, &da, d->err);
     if (!st)
-        st = begin(d, g, SL_OP_GLOBAL_POOL_BWD, &step);
+        st = sl_program_activation(p, &desc, &db, d->err);
+    sl_step *step = NULL;
+    if (!st)
+        st = begin(d, g, SL_OP_SHAKE_BWD, &step);
     if (st)
         return st;
-    sl_step_in(step, 0, d->of[g->y].buffers[0]);
+    sl_step_in(step, SL_SHAKE_BWD_DY, dy);
+    sl_step_in(step, SL_SHAKE_BWD_BETA, g->draws[1]);
+    sl_step_out(step, SL_SHAKE_BWD_DA, da);
+    sl_step_out(step, SL_SHAKE_BWD_DB, db);
+    st = push_operand(d, g->kind, g->x, da);
+    if (!st)
+        st = push_operand(d, g->kind, b, db);
+    if (!st && g->residual >= 0)
+        st = residual_backward(d, g, dy);
+    return st;
+}
+
+/* Operations of one operand, whose gradient needs the result's and at most one thing more. */
+static sl_status unary_backward(deriver *d, const sl_group *g)
+{
+    static const sl_op_kind kinds[] = {
+        [SL_NODE_MAX_POOL] = SL_OP_MAX_POOL_BWD,       [SL_NODE_AVG_POOL] = SL_OP_AVG_POOL_BWD,
+        [SL_NODE_GLOBAL_POOL] = SL_OP_GLOBAL_POOL_BWD, [SL_NODE_SUBSAMPLE] = SL_OP_SUBSAMPLE_BWD,
+        [SL_NODE_DROPOUT] = SL_OP_DROPOUT_BWD,
+    };
+    sl_program *p = d->p;
+    const sl_node *node = sl_graph_node(p->graph, g->other);
+    sl_desc desc = sl_program_wanted(p, g->kind, g->x);
+    int dy = d->of[g->y].buffers[0], x = -1, dx = -1;
+    if (g->kind == SL_NODE_DROPOUT && p->options.mode != SL_MODE_TRAIN)
+        return push_operand(d, g->kind, g->x, dy);
+    if (!needs_gradient(p, g->x))
+        return SL_OK;
+    sl_status st = sl_program_operand(p, g->kind, g->x, &x, d->err);
+    if (!st)
+        st = sl_program_activation(p, &desc, &dx, d->err);
+    sl_step *step = NULL;
+    if (!st)
+        st = begin(d, g, kinds[g->kind], &step);
+    if (st)
+        return st;
+    step->op.offset = node->offset;
+    step->op.rate = node->rate;
+    sl_step_in(step, 0, dy);
+    if (g->kind == SL_NODE_MAX_POOL)
+        sl_step_in(step, SL_MAX_POOL_BWD_X, x);
+    if (g->kind == SL_NODE_DROPOUT)
+        sl_step_in(step, SL_DROPOUT_KEY, g->draws[0]);
     sl_step_out(step, 0, dx);
-    return push(d, g->x, dx);
+    return push_operand(d, g->kind, g->x, dx);
 }
 
 static sl_status group_backward(deriver *d, const sl_group *g)
 {
     if (d->of[g->y].n == 0)
         return sl_error_set(d->err, SL_EINVAL, "a layer's result is used by nothing");
-    bool pairs = g->conv < 0 && (g->norm >= 0 || g->relu >= 0); /* takes two terms by itself */
-    sl_status st = sum_terms(d, g->y, pairs ? 2 : 1);
+    bool norm_or_relu = g->norm >= 0 || (g->relu >= 0 && g->other < 0);
+    sl_status st = sum_terms(d, g->y, norm_or_relu && g->conv < 0 ? 2 : 1); /* takes two itself */
     if (st)
         return st;
     if (g->conv >= 0)
         return conv_backward(d, g);
     if (g->norm >= 0)
         return norm_backward(d, g);
-    if (g->add >= 0 || g->relu >= 0)
+    switch (g->kind) {
+    case SL_NODE_ADD:
+    case SL_NODE_RELU:
         return elementwise_backward(d, g);
-    return g->kind == SL_NODE_LINEAR ? linear_backward(d, g) : pool_backward(d, g);
+    case SL_NODE_LINEAR:
+        return linear_backward(d, g);
+    case SL_NODE_CONCAT:
+        return concat_backward(d, g);
+    case SL_NODE_SHAKE:
+        return shake_backward(d, g);
+    default:
+        return unary_backward(d, g);
+    }
 }
 
 /* The loss behind the logits, whose gradient starts the way back. */
@@ -253,12 +380,12 @@ static sl_status emit_loss(deriver *d)
     sl_desc logits = sl_program_desc(p, output);
     int d_logits = -1;
     sl_step *step = NULL;
-    sl_status st = activation_buffer(d, &logits, &p->target);
+    sl_status st = sl_program_activation(p, &logits, &p->target, d->err);
     if (!st)
         st = sl_program_buffer(p, SL_PLACE_ARENA, (size_t)p->options.batch * sizeof(float), 0,
                                &p->loss, d->err);
     if (!st)
-        st = activation_buffer(d, &logits, &d_logits);
+        st = sl_program_activation(p, &logits, &d_logits, d->err);
     if (!st)
         st = sl_program_step(p, SL_OP_XENT, logits, logits, &step, d->err);
     if (st)
@@ -282,6 +409,8 @@ sl_status sl_program_backward(sl_program *p, sl_error *err)
         st = sum_terms(&d, 0, 1);
         p->input_grad = st ? -1 : d.of[0].buffers[0];
     }
+    for (int v = 0; d.of && v < sl_graph_values(p->graph); v++)
+        free(d.of[v].buffers);
     free(d.of);
     return st;
 }

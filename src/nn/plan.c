@@ -13,7 +13,7 @@ struct sl_plan {
     int batch;          /* what the caller may give at once */
     sl_params *params;  /* borrowed */
     float *gradients;
-    unsigned char *arena, *folded, *scratch;
+    unsigned char *arena, *folded, *draws, *scratch;
     bool profiling;
 };
 
@@ -33,6 +33,7 @@ static void *buffer_address(const sl_plan *plan, int b)
         [SL_PLACE_BUFFERS] = (unsigned char *)plan->params->buffers,
         [SL_PLACE_GRADIENTS] = (unsigned char *)plan->gradients,
         [SL_PLACE_FOLDED] = plan->folded,
+        [SL_PLACE_DRAWS] = plan->draws,
     };
     return places[buffer->place] + buffer->offset;
 }
@@ -72,6 +73,8 @@ static sl_status allocate(sl_plan *plan, sl_error *err)
     sl_status st = sl_alloc_aligned(&plan->arena, p->arena_bytes, 1, err);
     if (!st)
         st = sl_alloc_aligned(&plan->folded, p->folded_bytes, 1, err);
+    if (!st)
+        st = sl_alloc_aligned(&plan->draws, p->draws_bytes, 1, err);
     if (!st)
         st = sl_alloc_aligned(&plan->scratch, p->scratch_bytes, 1, err);
     if (!st && p->options.mode != SL_MODE_EVAL)
@@ -120,6 +123,8 @@ sl_status sl_plan_create(sl_plan **out, const sl_graph *graph, sl_params *params
         st = allocate(plan, err);
     if (!st)
         st = sl_plan_reload(plan, err);
+    if (!st)
+        sl_plan_draw(plan, 0);
     if (st) {
         sl_plan_destroy(plan);
         return st;
@@ -139,6 +144,7 @@ void sl_plan_destroy(sl_plan *plan)
     sl_program_release(&plan->program);
     free(plan->arena);
     free(plan->folded);
+    free(plan->draws);
     free(plan->scratch);
     free(plan->gradients);
     free(plan);
@@ -288,6 +294,32 @@ sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets,
     if (input_grad)
         memcpy(input_grad, buffer_address(plan, p->input_grad), input_bytes);
     return SL_OK;
+}
+
+void sl_plan_draw(sl_plan *plan, uint64_t key)
+{
+    sl_program_draw(&plan->program, key, plan->draws);
+}
+
+/* Coefficients which (0: alpha, 1: beta) of shake block b. */
+static float *shake_weights(sl_plan *plan, int b, int which)
+{
+    const sl_program *p = &plan->program;
+    for (size_t i = 0; i < p->n_groups && p->options.mode == SL_MODE_TRAIN; i++) {
+        if (p->groups[i].kind == SL_NODE_SHAKE && b-- == 0)
+            return buffer_address(plan, p->groups[i].draws[which]);
+    }
+    return NULL;
+}
+
+float *sl_plan_shake_alpha(sl_plan *plan, int b)
+{
+    return shake_weights(plan, b, 0);
+}
+
+float *sl_plan_shake_beta(sl_plan *plan, int b)
+{
+    return shake_weights(plan, b, 1);
 }
 
 float *sl_plan_gradients(sl_plan *plan)

@@ -121,6 +121,7 @@ typedef struct {
     sl_program program;
     void **own; /* by buffer; NULL outside the arena */
     float *gradients;
+    unsigned char *draws;
     const sl_params *params;
 } naive;
 
@@ -138,6 +139,8 @@ static void *naive_address(const naive *n, int b)
         return (char *)n->params->buffers + buffer->offset;
     case SL_PLACE_GRADIENTS:
         return (char *)n->gradients + buffer->offset;
+    case SL_PLACE_DRAWS:
+        return n->draws + buffer->offset;
     case SL_PLACE_FOLDED:
         break;
     }
@@ -188,6 +191,8 @@ static outcome naive_step(const problem *p, sl_device *dev, sl_mode mode)
         must(sl_alloc_aligned(&n.own[i], n.program.buffers[i].bytes, 1, &err), &err);
         memset(n.own[i], 0xff, n.program.buffers[i].bytes);
     }
+    n.draws = test_calloc(n.program.draws_bytes + 1, 1);
+    sl_program_draw(&n.program, 0, n.draws);
     memcpy(n.own[n.program.input], p->images, p->input * sizeof(float));
     memcpy(n.own[n.program.target], p->targets, p->logits * sizeof(float));
     for (size_t i = 0; i < n.program.n_steps; i++)
@@ -200,6 +205,7 @@ static outcome naive_step(const problem *p, sl_device *dev, sl_mode mode)
     for (size_t i = 0; i < n.program.n_buffers; i++)
         free(n.own[i]);
     test_free(n.own);
+    test_free(n.draws);
     test_free(before);
     sl_program_release(&n.program);
     return o;
