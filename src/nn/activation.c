@@ -2,66 +2,83 @@
 #include "nn/backend.h"
 
 #include "base/memory.h"
+#include "nn/bf16.h"
 #include <stdint.h>
 #include <string.h>
 
 enum { BLOCK = 16 };
 
+static size_t round_up(size_t channels)
+{
+    return (channels + BLOCK - 1) / BLOCK * BLOCK;
+}
+
+/* Channels that memory holds for an image. */
 static size_t padded_channels(const sl_desc *d)
 {
-    size_t c = (size_t)d->c;
-    return d->layout == SL_LAYOUT_BLOCKED16 ? (c + BLOCK - 1) / BLOCK * BLOCK : c;
+    size_t c = (size_t)sl_desc_stored(d);
+    return d->layout == SL_LAYOUT_BLOCKED16 ? round_up(c) : c;
 }
 
 size_t sl_desc_bytes(const sl_desc *d)
 {
     size_t n = padded_channels(d);
     if (!sl_size_mul(n, (size_t)d->n, &n) || !sl_size_mul(n, (size_t)d->h, &n) ||
-        !sl_size_mul(n, (size_t)d->w, &n) || !sl_size_mul(n, sizeof(float), &n))
+        !sl_size_mul(n, (size_t)d->w, &n) || !sl_size_mul(n, sl_dtype_size(d->dtype), &n))
         return SIZE_MAX;
     return n;
 }
 
-/* Where the run of pixels of (image, channel) starts in a blocked tensor; pixels are BLOCK apart.
- */
-static size_t blocked_start(const sl_desc *d, size_t n, size_t c)
+/* Numbers from one pixel of a channel to the next. */
+static size_t pixel_step(const sl_desc *d)
 {
-    size_t pixels = (size_t)d->h * (size_t)d->w, blocks = padded_channels(d) / BLOCK;
-    return (n * blocks + c / BLOCK) * pixels * BLOCK + c % BLOCK;
+    return d->layout == SL_LAYOUT_BLOCKED16 ? BLOCK : 1;
+}
+
+/* The number of a channel's first pixel. */
+static size_t channel_start(const sl_desc *d, size_t n, size_t c)
+{
+    size_t pixels = (size_t)d->h * (size_t)d->w, step = pixel_step(d);
+    return (n * padded_channels(d) + c / step * step) * pixels + c % step;
+}
+
+static void put(const sl_desc *d, void *to, size_t i, float value)
+{
+    if (d->dtype == SL_DTYPE_BF16)
+        ((sl_bf16 *)to)[i] = sl_bf16_from_float(value);
+    else
+        ((float *)to)[i] = value;
+}
+
+static float get(const sl_desc *d, const void *from, size_t i)
+{
+    return d->dtype == SL_DTYPE_BF16 ? sl_bf16_to_float(((const sl_bf16 *)from)[i])
+                                     : ((const float *)from)[i];
 }
 
 void sl_activation_pack(const sl_desc *d, const float *plain, void *packed)
 {
-    float *out = packed;
-    size_t pixels = (size_t)d->h * (size_t)d->w, channels = (size_t)d->c;
-    if (d->layout == SL_LAYOUT_PLAIN) {
-        memcpy(out, plain, sl_desc_bytes(d));
-        return;
-    }
+    size_t pixels = (size_t)d->h * (size_t)d->w, channels = (size_t)d->c, step = pixel_step(d);
+    bool view = sl_desc_stored(d) != d->c;
     for (size_t n = 0; n < (size_t)d->n; n++) {
-        for (size_t c = 0; c < padded_channels(d); c++) {
-            float *to = out + blocked_start(d, n, c);
+        for (size_t c = 0; c < (view ? channels : padded_channels(d)); c++) {
             const float *from = plain + (n * channels + c) * pixels;
+            size_t to = channel_start(d, n, c);
             for (size_t i = 0; i < pixels; i++)
-                to[i * BLOCK] = c < channels ? from[i] : 0;
+                put(d, packed, to + i * step, c < channels ? from[i] : 0);
         }
     }
 }
 
 void sl_activation_unpack(const sl_desc *d, const void *packed, float *plain)
 {
-    const float *in = packed;
-    size_t pixels = (size_t)d->h * (size_t)d->w, channels = (size_t)d->c;
-    if (d->layout == SL_LAYOUT_PLAIN) {
-        memcpy(plain, in, sl_desc_bytes(d));
-        return;
-    }
+    size_t pixels = (size_t)d->h * (size_t)d->w, channels = (size_t)d->c, step = pixel_step(d);
     for (size_t n = 0; n < (size_t)d->n; n++) {
         for (size_t c = 0; c < channels; c++) {
-            const float *from = in + blocked_start(d, n, c);
             float *to = plain + (n * channels + c) * pixels;
+            size_t from = channel_start(d, n, c);
             for (size_t i = 0; i < pixels; i++)
-                to[i] = from[i * BLOCK];
+                to[i] = get(d, packed, from + i * step);
         }
     }
 }

@@ -88,6 +88,10 @@ static inline int sl_desc_stored(const sl_desc *d)
 {
     return d->stored ? d->stored : d->c;
 }
+static inline size_t sl_dtype_size(sl_dtype dtype)
+{
+    return dtype == SL_DTYPE_BF16 ? 2 : 4;
+}
 /* Of all that is stored; SIZE_MAX when it overflows. */
 size_t sl_desc_bytes(const sl_desc *desc);
 
@@ -171,11 +175,16 @@ typedef struct {
     int kernel, stride, pad;                           /* convolutions */
     bool relu;                                         /* CONV, NORM, NORM_BWD, ADD */
     bool batch_stats;                                  /* NORM, NORM_BWD */
-    int residual_c;                                    /* channels of the residual, or of ADD's b */
-    int channel;                                       /* CONCAT, CONCAT_BWD */
-    int offset;                                        /* SUBSAMPLE, SUBSAMPLE_BWD */
-    float rate;                                        /* DROPOUT, DROPOUT_BWD */
+    int residual_c; /* channels of the residual, or of ADD's b; 0: y.c */
+    int channel;    /* CONCAT, CONCAT_BWD */
+    int offset;     /* SUBSAMPLE, SUBSAMPLE_BWD */
+    float rate;     /* DROPOUT, DROPOUT_BWD */
 } sl_op;
+
+static inline int sl_op_residual_c(const sl_op *op)
+{
+    return op->residual_c ? op->residual_c : op->y.c;
+}
 
 /* Does dropout keep number i of an activation, counted in plain (n,c,h,w) order? The same on every
  * backend: a hash of key and i (SplitMix64's finaliser) against the rate. */
@@ -241,7 +250,9 @@ void sl_device_close(sl_device *dev); /* NULL is fine */
 
 extern const sl_backend sl_backend_ref, sl_backend_cpu;
 
-/* Between plain float32 (n,c,h,w) and a described activation, for inputs, tests and debugging. */
+/* Between plain float32 (n,c,h,w) and a described activation, for inputs, tests and debugging.
+ * Packing writes the zeros that fill up the last block, but leaves a wider activation's other
+ * channels alone. */
 void sl_activation_pack(const sl_desc *desc, const float *plain, void *packed);
 void sl_activation_unpack(const sl_desc *desc, const void *packed, float *plain);
 

@@ -24,12 +24,27 @@ static void *source(const void *p)
     return q;
 }
 
+/* Copies the residual to y, to which the library adds, with zeros for channels that it lacks. */
+static void lay_residual(const sl_op *op, const void *residual, void *y)
+{
+    size_t y_bytes = sl_desc_bytes(&op->y) / (size_t)op->y.n;
+    sl_desc narrow = op->y;
+    narrow.c = sl_op_residual_c(op);
+    size_t bytes = sl_desc_bytes(&narrow) / (size_t)op->y.n;
+#pragma omp parallel for schedule(static)
+    for (size_t n = 0; n < (size_t)op->y.n; n++) {
+        unsigned char *to = (unsigned char *)y + n * y_bytes;
+        memcpy(to, (const unsigned char *)residual + n * bytes, bytes);
+        memset(to + bytes, 0, y_bytes - bytes);
+    }
+}
+
 static sl_status run_forward(sl_cpu_kernel *k, const void *const *in, void *const *out,
                              void *scratch, sl_error *err)
 {
     const void *residual = in[SL_CONV_RESIDUAL];
     if (residual && residual != out[0])
-        memcpy(out[0], residual, sl_desc_bytes(&k->base.op.y)); /* the library adds in place */
+        lay_residual(&k->base.op, residual, out[0]);
     return sl_onednn_conv_run(k->conv, source(in[SL_CONV_X]), out[0], NULL,
                               source(in[SL_CONV_BIAS]), scratch, err);
 }

@@ -34,20 +34,32 @@ extern const sl_cpu_op sl_cpu_conv, sl_cpu_conv_bwd_data, sl_cpu_conv_bwd_weight
     sl_cpu_norm_bwd, sl_cpu_relu, sl_cpu_relu_bwd, sl_cpu_add, sl_cpu_global_pool,
     sl_cpu_global_pool_bwd, sl_cpu_linear, sl_cpu_linear_bwd, sl_cpu_xent;
 
-/* Blocks of 16 channels, and pixels of one image. */
+/* Blocks that so many channels fill, and how many of them the given block holds: 0 behind the
+ * last, 16 but in the last. */
+static inline size_t sl_cpu_blocks_of(int channels)
+{
+    return ((size_t)channels + SL_BLOCK - 1) / SL_BLOCK;
+}
+static inline int sl_cpu_lanes_of(int channels, size_t block)
+{
+    int left = channels - (int)block * SL_BLOCK;
+    return left < 0 ? 0 : left < SL_BLOCK ? left : SL_BLOCK;
+}
+
+/* Blocks of an activation's channels, and pixels of one image. */
 static inline size_t sl_cpu_blocks(const sl_desc *d)
 {
-    return ((size_t)d->c + SL_BLOCK - 1) / SL_BLOCK;
+    return sl_cpu_blocks_of(d->c);
 }
 static inline size_t sl_cpu_pixels(const sl_desc *d)
 {
     return (size_t)d->h * (size_t)d->w;
 }
 
-/* One image's block of 16 channels: where it starts in a blocked activation, in floats. */
+/* One image's block of 16 channels: where it starts in a blocked activation, in numbers. */
 static inline size_t sl_cpu_tile(const sl_desc *d, size_t image, size_t block)
 {
-    return (image * sl_cpu_blocks(d) + block) * sl_cpu_pixels(d) * SL_BLOCK;
+    return (image * sl_cpu_blocks_of(sl_desc_stored(d)) + block) * sl_cpu_pixels(d) * SL_BLOCK;
 }
 
 #endif

@@ -40,16 +40,25 @@ static sl_status run_relu_bwd(sl_cpu_kernel *k, const void *const *in, void *con
     return SL_OK;
 }
 
+/* b may have fewer channels: pieces are the tiles (blocked) or the planes (plain) of an image. */
 static sl_status run_add(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
                          sl_error *err)
 {
     (void)scratch, (void)err;
+    const sl_op *op = &k->base.op;
     const float *a = in[0], *b = in[1];
     float *y = out[0];
-    size_t n = floats_of(&k->base.op.x);
+    bool blocked = op->y.layout == SL_LAYOUT_BLOCKED16;
+    int b_channels = sl_op_residual_c(op);
+    size_t pieces = blocked ? sl_cpu_blocks(&op->y) : (size_t)op->y.c;
+    size_t b_pieces = blocked ? sl_cpu_blocks_of(b_channels) : (size_t)b_channels;
+    size_t piece = sl_cpu_pixels(&op->y) * (blocked ? SL_BLOCK : 1);
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < n; i += PIECE)
-        k->dev->vector->add(a + i, b + i, y + i, piece_at(i, n), k->base.op.relu);
+    for (size_t i = 0; i < (size_t)op->y.n * pieces; i++) {
+        size_t image = i / pieces, at = i % pieces;
+        const float *term = at < b_pieces ? b + (image * b_pieces + at) * piece : NULL;
+        k->dev->vector->add(a + i * piece, term, y + i * piece, piece, op->relu);
+    }
     return SL_OK;
 }
 

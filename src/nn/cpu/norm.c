@@ -18,8 +18,11 @@ typedef struct {
 } block_factors;
 
 typedef struct {
-    size_t images, blocks, tiles, pixels, channels;
-    double count; /* of numbers a channel: images x pixels */
+    size_t images, blocks, tiles, pixels, channels, tile_bytes;
+    int residual_c;
+    size_t x_blocks;        /* an image of x: more than blocks where x is part of more channels */
+    size_t residual_blocks; /* an image of the residual: fewer where it has fewer channels */
+    double count;           /* of numbers a channel: images x pixels */
 } extent;
 
 static extent extent_of(const sl_op *op)
@@ -27,15 +30,52 @@ static extent extent_of(const sl_op *op)
     extent e = { .images = (size_t)op->x.n,
                  .blocks = sl_cpu_blocks(&op->x),
                  .pixels = sl_cpu_pixels(&op->x),
-                 .channels = (size_t)op->x.c };
+                 .channels = (size_t)op->x.c,
+                 .residual_c = sl_op_residual_c(op),
+                 .x_blocks = sl_cpu_blocks_of(sl_desc_stored(&op->x)),
+                 .residual_blocks = sl_cpu_blocks_of(sl_op_residual_c(op)) };
     e.tiles = e.images * e.blocks;
+    e.tile_bytes = e.pixels * SL_BLOCK * sl_dtype_size(op->x.dtype);
     e.count = (double)e.images * (double)e.pixels;
     return e;
 }
 
+/* Where tile t starts, in bytes: of y, of x and what has its shape, and of the residual. */
+static size_t y_offset(const extent *e, size_t t)
+{
+    return t * e->tile_bytes;
+}
+
+static size_t x_offset(const extent *e, size_t t)
+{
+    return (t / e->blocks * e->x_blocks + t % e->blocks) * e->tile_bytes;
+}
+
+static size_t residual_offset(const extent *e, size_t t)
+{
+    return (t / e->blocks * e->residual_blocks + t % e->blocks) * e->tile_bytes;
+}
+
+/* Channels of tile t that the residual has. */
+static int residual_lanes(const extent *e, size_t t)
+{
+    return sl_cpu_lanes_of(e->residual_c, t % e->blocks);
+}
+
+/* p plus so many bytes, or NULL. */
+static const void *at(const void *p, size_t bytes)
+{
+    return p ? (const unsigned char *)p + bytes : NULL;
+}
+
+static void *to(void *p, size_t bytes)
+{
+    return p ? (unsigned char *)p + bytes : NULL;
+}
+
 static bool supports(const sl_op *op)
 {
-    return op->x.layout == SL_LAYOUT_BLOCKED16;
+    return op->x.layout == SL_LAYOUT_BLOCKED16 && op->x.dtype == SL_DTYPE_F32;
 }
 
 static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
@@ -47,12 +87,6 @@ static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
         !sl_size_add(sums, factors, scratch_bytes))
         return sl_error_set(err, SL_ENOMEM, "batch norm over too many channels");
     return SL_OK;
-}
-
-/* Pointer plus n floats, or NULL. */
-static const float *at(const void *p, size_t n)
-{
-    return p ? (const float *)p + n : NULL;
 }
 
 /* Mean and sum of squared differences of channel c of a block, over all images (Chan et al.). */
@@ -85,36 +119,39 @@ static void batch_statistics(const extent *e, const tile_sums *sums, float *mean
     }
 }
 
+/* mean and inv_std from the batch, or the running ones. */
+static void find_statistics(const sl_cpu_kernel *k, const extent *e, const void *const *in,
+                            tile_sums *sums, float *mean, float *inv_std)
+{
+    if (!k->base.op.batch_stats) {
+        const float *var = in[SL_NORM_RUNNING_VAR];
+        memcpy(mean, in[SL_NORM_RUNNING_MEAN], e->channels * sizeof *mean);
+        for (size_t i = 0; i < e->channels; i++)
+            inv_std[i] = (float)(1 / sqrt((double)var[i] + (double)SL_NORM_EPS));
+        return;
+    }
+#pragma omp parallel for schedule(static)
+    for (size_t t = 0; t < e->tiles; t++)
+        k->dev->vector->moments(at(in[SL_NORM_X], x_offset(e, t)), e->pixels, sums[t].a, sums[t].b);
+    float *running[2]; /* the two inputs that are updated in place (nn/backend.h) */
+    memcpy(&running[0], &in[SL_NORM_RUNNING_MEAN], sizeof running[0]);
+    memcpy(&running[1], &in[SL_NORM_RUNNING_VAR], sizeof running[1]);
+    batch_statistics(e, sums, mean, inv_std, running[0], running[1]);
+}
+
 static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
                      sl_error *err)
 {
     (void)err;
-    const sl_op *op = &k->base.op;
-    const sl_vector_kernels *vector = k->dev->vector;
-    const extent e = extent_of(op);
-    const float *x = in[SL_NORM_X], *residual = in[SL_NORM_RESIDUAL];
+    const extent e = extent_of(&k->base.op);
     const float *weight = in[SL_NORM_WEIGHT], *bias = in[SL_NORM_BIAS];
-    float *y = out[SL_NORM_Y], *mean = out[SL_NORM_MEAN], *inv_std = out[SL_NORM_INV_STD];
+    float *mean = out[SL_NORM_MEAN], *inv_std = out[SL_NORM_INV_STD];
     tile_sums *sums = scratch;
     block_factors *factors = (block_factors *)(sums + e.tiles);
-    size_t tile = e.pixels * SL_BLOCK;
 
-    if (op->batch_stats) {
-#pragma omp parallel for schedule(static)
-        for (size_t t = 0; t < e.tiles; t++)
-            vector->moments(x + t * tile, e.pixels, sums[t].a, sums[t].b);
-        float *running[2]; /* the two inputs that are updated in place (nn/backend.h) */
-        memcpy(&running[0], &in[SL_NORM_RUNNING_MEAN], sizeof running[0]);
-        memcpy(&running[1], &in[SL_NORM_RUNNING_VAR], sizeof running[1]);
-        batch_statistics(&e, sums, mean, inv_std, running[0], running[1]);
-    } else {
-        const float *var = in[SL_NORM_RUNNING_VAR];
-        memcpy(mean, in[SL_NORM_RUNNING_MEAN], e.channels * sizeof *mean);
-        for (size_t i = 0; i < e.channels; i++)
-            inv_std[i] = (float)(1 / sqrt((double)var[i] + (double)SL_NORM_EPS));
-    }
-
-    memset(factors, 0, e.blocks * sizeof *factors); /* channels beyond the last stay zero */
+    find_statistics(k, &e, in, sums, mean, inv_std);
+    /* channels beyond the last get zeros, whatever x has there */
+    memset(factors, 0, e.blocks * sizeof *factors);
     for (size_t i = 0; i < e.channels; i++) {
         block_factors *f = &factors[i / SL_BLOCK];
         f->mean[i % SL_BLOCK] = mean[i];
@@ -124,8 +161,11 @@ static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, 
 #pragma omp parallel for schedule(static)
     for (size_t t = 0; t < e.tiles; t++) {
         const block_factors *f = &factors[t % e.blocks];
-        vector->normalize(x + t * tile, at(residual, t * tile), y + t * tile, e.pixels, f->mean,
-                          f->scale, f->c, op->relu);
+        const void *residual = residual_lanes(&e, t) ? in[SL_NORM_RESIDUAL] : NULL;
+        k->dev->vector->normalize(at(in[SL_NORM_X], x_offset(&e, t)),
+                                  at(residual, residual_offset(&e, t)),
+                                  to(out[SL_NORM_Y], y_offset(&e, t)), e.pixels, f->mean, f->scale,
+                                  f->c, k->base.op.relu);
     }
     return SL_OK;
 }
@@ -156,44 +196,56 @@ static void backward_factors(const sl_op *op, const extent *e, const tile_sums *
     }
 }
 
+/* The gradient before ReLU of tile t, summed while it is written to the residual's. */
+static void sum_tile(const sl_cpu_kernel *k, const extent *e, const void *const *in,
+                     void *d_residual, size_t t, const float *mean, tile_sums *sums)
+{
+    size_t y = y_offset(e, t);
+    int lanes = residual_lanes(e, t);
+    *sums = (tile_sums){ 0 };
+    k->dev->vector->norm_bwd_sums(at(in[SL_NORM_BWD_DY], y), at(in[SL_NORM_BWD_DY2], y),
+                                  at(in[SL_NORM_BWD_Y], y), at(in[SL_NORM_BWD_X], x_offset(e, t)),
+                                  lanes ? to(d_residual, residual_offset(e, t)) : NULL, lanes,
+                                  e->pixels, mean, sums->a, sums->b);
+}
+
+/* dx of tile t. Where d_residual has all of dz it is read instead of up to three inputs. */
+static void apply_tile(const sl_cpu_kernel *k, const extent *e, const void *const *in,
+                       const void *d_residual, void *dx, size_t t, const block_factors *f)
+{
+    size_t y = y_offset(e, t), x = x_offset(e, t);
+    const void *dy = at(in[SL_NORM_BWD_DY], y), *dy2 = at(in[SL_NORM_BWD_DY2], y);
+    const void *mask = at(in[SL_NORM_BWD_Y], y);
+    if (d_residual && residual_lanes(e, t) == sl_cpu_lanes_of((int)e->channels, t % e->blocks)) {
+        dy = at(d_residual, residual_offset(e, t));
+        dy2 = mask = NULL;
+    }
+    k->dev->vector->norm_bwd_apply(dy, dy2, mask, at(in[SL_NORM_BWD_X], x),
+                                   at(in[SL_NORM_BWD_EXTRA], x), to(dx, x), e->pixels, f->mean,
+                                   f->scale, f->b, f->c);
+}
+
 static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
                          sl_error *err)
 {
     (void)err;
-    const sl_op *op = &k->base.op;
-    const sl_vector_kernels *vector = k->dev->vector;
-    const extent e = extent_of(op);
-    const float *dy = in[SL_NORM_BWD_DY], *x = in[SL_NORM_BWD_X], *mean = in[SL_NORM_BWD_MEAN];
-    const void *dy2 = in[SL_NORM_BWD_DY2], *y = in[SL_NORM_BWD_Y], *extra = in[SL_NORM_BWD_EXTRA];
-    float *dx = out[SL_NORM_BWD_DX], *d_residual = out[SL_NORM_BWD_D_RESIDUAL];
+    const extent e = extent_of(&k->base.op);
+    const float *mean = in[SL_NORM_BWD_MEAN];
+    void *d_residual = out[SL_NORM_BWD_D_RESIDUAL];
     tile_sums *sums = scratch;
     block_factors *factors = (block_factors *)(sums + e.tiles);
-    size_t tile = e.pixels * SL_BLOCK;
 
     memset(factors, 0, e.blocks * sizeof *factors);
     for (size_t i = 0; i < e.channels; i++)
         factors[i / SL_BLOCK].mean[i % SL_BLOCK] = mean[i];
 #pragma omp parallel for schedule(static)
-    for (size_t t = 0; t < e.tiles; t++) {
-        size_t o = t * tile;
-        sums[t] = (tile_sums){ 0 };
-        vector->norm_bwd_sums(dy + o, at(dy2, o), at(y, o), x + o,
-                              d_residual ? d_residual + o : NULL, e.pixels,
-                              factors[t % e.blocks].mean, sums[t].a, sums[t].b);
-    }
-    backward_factors(op, &e, sums, in[SL_NORM_BWD_WEIGHT], mean, in[SL_NORM_BWD_INV_STD],
+    for (size_t t = 0; t < e.tiles; t++)
+        sum_tile(k, &e, in, d_residual, t, factors[t % e.blocks].mean, &sums[t]);
+    backward_factors(&k->base.op, &e, sums, in[SL_NORM_BWD_WEIGHT], mean, in[SL_NORM_BWD_INV_STD],
                      out[SL_NORM_BWD_D_WEIGHT], out[SL_NORM_BWD_D_BIAS], factors);
-    if (d_residual) { /* it holds dz already: one stream instead of up to three */
-        dy = d_residual;
-        dy2 = y = NULL;
-    }
 #pragma omp parallel for schedule(static)
-    for (size_t t = 0; t < e.tiles; t++) {
-        size_t o = t * tile;
-        const block_factors *f = &factors[t % e.blocks];
-        vector->norm_bwd_apply(dy + o, at(dy2, o), at(y, o), x + o, at(extra, o), dx + o, e.pixels,
-                               f->mean, f->scale, f->b, f->c);
-    }
+    for (size_t t = 0; t < e.tiles; t++)
+        apply_tile(k, &e, in, d_residual, out[SL_NORM_BWD_DX], t, &factors[t % e.blocks]);
     return SL_OK;
 }
 

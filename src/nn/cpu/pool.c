@@ -8,12 +8,6 @@ static bool supports(const sl_op *op)
     return op->x.layout == SL_LAYOUT_BLOCKED16 && op->y.layout == SL_LAYOUT_PLAIN;
 }
 
-static size_t lanes_of(const sl_desc *d, size_t block)
-{
-    size_t left = (size_t)d->c - block * SL_BLOCK;
-    return left < SL_BLOCK ? left : SL_BLOCK;
-}
-
 static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
                      sl_error *err)
 {
@@ -28,8 +22,8 @@ static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, 
         size_t image = t / blocks, block = t % blocks;
         float sum[SL_BLOCK];
         k->dev->vector->tile_sum(x + t * pixels * SL_BLOCK, pixels, sum);
-        for (size_t c = 0; c < lanes_of(d, block); c++)
-            y[image * channels + block * SL_BLOCK + c] = sum[c] / (float)pixels;
+        for (int c = 0; c < sl_cpu_lanes_of(d->c, block); c++)
+            y[image * channels + block * SL_BLOCK + (size_t)c] = sum[c] / (float)pixels;
     }
     return SL_OK;
 }
@@ -47,8 +41,8 @@ static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *o
     for (size_t t = 0; t < tiles; t++) {
         size_t image = t / blocks, block = t % blocks;
         float value[SL_BLOCK] = { 0 };
-        for (size_t c = 0; c < lanes_of(d, block); c++)
-            value[c] = dy[image * channels + block * SL_BLOCK + c] / (float)pixels;
+        for (int c = 0; c < sl_cpu_lanes_of(d->c, block); c++)
+            value[c] = dy[image * channels + block * SL_BLOCK + (size_t)c] / (float)pixels;
         k->dev->vector->tile_fill(dx + t * pixels * SL_BLOCK, pixels, value);
     }
     return SL_OK;

@@ -27,6 +27,7 @@ enum {
 #define LOAD(p) (*(const v16 *)(p))
 #define STORE(p, v) (*(v16 *)(p) = (v))
 #define MASK(condition, v) ((v16)((v16i)(v) & (condition)))
+#define FIRST_LANES(n) ((v16i){ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } < (n))
 #define RELU(v) MASK(~((v) < 0), v) /* NaN stays */
 
 /* to += sum of the parallel partial sums, in a fixed order */
@@ -116,10 +117,11 @@ static void normalize(const float *x, const float *residual, float *y, size_t pi
 }
 
 INLINE void bwd_sums_loop(const float *dy, const float *dy2, const float *y, const float *x,
-                          float *d_residual, size_t pixels, const float *mean, double *sum_dz,
-                          double *sum_dz_x)
+                          float *d_residual, int lanes, size_t pixels, const float *mean,
+                          double *sum_dz, double *sum_dz_x)
 {
     const v16 m = LOAD(mean);
+    const v16i kept = FIRST_LANES(lanes);
     for (size_t done = 0; done < pixels; done += CHUNK) {
         size_t end = pixels - done < CHUNK ? pixels : done + CHUNK;
         v16 sum[2] = { 0 }, sum_x[2] = { 0 };
@@ -130,7 +132,7 @@ INLINE void bwd_sums_loop(const float *dy, const float *dy2, const float *y, con
             if (y)
                 dz = MASK(LOAD(y + i * LANES) > 0, dz);
             if (d_residual)
-                STORE(d_residual + i * LANES, dz);
+                STORE(d_residual + i * LANES, MASK(kept, dz));
             sum[i & 1] += dz;
             sum_x[i & 1] += dz * (LOAD(x + i * LANES) - m);
         }
@@ -140,11 +142,11 @@ INLINE void bwd_sums_loop(const float *dy, const float *dy2, const float *y, con
 }
 
 static void norm_bwd_sums(const float *dy, const float *dy2, const float *y, const float *x,
-                          float *d_residual, size_t pixels, const float mean[LANES],
+                          float *d_residual, int lanes, size_t pixels, const float mean[LANES],
                           double sum_dz[LANES], double sum_dz_x[LANES])
 {
 #define CASE(second, mask, residual) \
-    bwd_sums_loop(dy, second, mask, x, residual, pixels, mean, sum_dz, sum_dz_x)
+    bwd_sums_loop(dy, second, mask, x, residual, lanes, pixels, mean, sum_dz, sum_dz_x)
     if (d_residual && dy2 && y)
         CASE(dy2, y, d_residual);
     else if (d_residual && y)
@@ -211,11 +213,13 @@ static void add(const float *a, const float *b, float *y, size_t n, bool relu)
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        v16 v = LOAD(a + i) + LOAD(b + i);
+        v16 v = LOAD(a + i);
+        if (b)
+            v += LOAD(b + i);
         STORE(y + i, relu ? RELU(v) : v);
     }
     for (; i < n; i++) {
-        float v = a[i] + b[i];
+        float v = a[i] + (b ? b[i] : 0);
         y[i] = relu && v < 0 ? 0 : v;
     }
 }

@@ -22,11 +22,12 @@ typedef struct {
                       const float mean[16], const float scale[16], const float shift[16],
                       bool relu);
 
-    /* dz = dy + dy2 where y > 0 (y NULL: everywhere); stored to d_residual; sums over the tile
-     * sum_dz += dz, sum_dz_x += dz * (x - mean). */
+    /* dz = dy + dy2 where y > 0 (y NULL: everywhere); its first lanes channels stored to
+     * d_residual, the others there zero; sums over the tile sum_dz += dz, sum_dz_x += dz * (x -
+     * mean). */
     void (*norm_bwd_sums)(const float *dy, const float *dy2, const float *y, const float *x,
-                          float *d_residual, size_t pixels, const float mean[16], double sum_dz[16],
-                          double sum_dz_x[16]);
+                          float *d_residual, int lanes, size_t pixels, const float mean[16],
+                          double sum_dz[16], double sum_dz_x[16]);
 
     /* dx = dz * a + (x - mean) * b + c + extra, with dz as above. dx may be dy, dy2, x or extra. */
     void (*norm_bwd_apply)(const float *dy, const float *dy2, const float *y, const float *x,

@@ -71,25 +71,25 @@ static double output_at(const dims *d, const float *x, const float *weight, int 
     return sum;
 }
 
-/* y = [relu](conv(x) + bias + residual). y may be residual's memory: each number is read before it
- * is written. */
+/* y = [relu](conv(x) + bias + residual), where channels that residual lacks are zeros. y may be
+ * residual's memory where it has them all: each number is read before it is written. */
 void sl_ref_conv(const sl_op *op, const void *const *in, void *const *out)
 {
     const float *x = in[SL_CONV_X];               /* (N,C,H,W) */
     const float *weight = in[SL_CONV_WEIGHT];     /* (K,C,R,R) */
     const float *bias = in[SL_CONV_BIAS];         /* (K) or NULL */
-    const float *residual = in[SL_CONV_RESIDUAL]; /* (N,K,P,Q) or NULL */
+    const float *residual = in[SL_CONV_RESIDUAL]; /* (N,residual_c,P,Q) or NULL */
     float *y = out[0];                            /* (N,K,P,Q) */
     dims d = dims_of(op);
-    size_t i = 0;
     for (int n = 0; n < d.n; n++) {
         for (int k = 0; k < d.k; k++) {
+            bool add = residual && k < sl_op_residual_c(op);
             for (int p = 0; p < d.p; p++) {
-                for (int q = 0; q < d.q; q++, i++) {
+                for (int q = 0; q < d.q; q++, y++) {
                     double sum = output_at(&d, x, weight, n, k, p, q);
                     sum += bias ? (double)bias[k] : 0;
-                    sum += residual ? (double)residual[i] : 0;
-                    y[i] = op->relu && sum <= 0 ? 0 : (float)sum;
+                    sum += add ? (double)*residual++ : 0;
+                    *y = op->relu && sum <= 0 ? 0 : (float)sum;
                 }
             }
         }

@@ -18,10 +18,11 @@ static size_t plane_size(const sl_op *op)
     return (size_t)op->x.h * (size_t)op->x.w;
 }
 
-/* Where channel c of image n starts. */
-static size_t plane_start(const sl_op *op, int n, int c)
+/* Where channel c of image n starts in an activation of so many channels: y and its gradient have
+ * y.c of them, x and what has its shape sl_desc_stored(&x), the residual residual_c. */
+static size_t plane_start(const sl_op *op, int channels, int n, int c)
 {
-    return ((size_t)n * (size_t)op->x.c + (size_t)c) * plane_size(op);
+    return ((size_t)n * (size_t)channels + (size_t)c) * plane_size(op);
 }
 
 static double channel_count(const sl_op *op)
@@ -34,13 +35,13 @@ static void batch_moments(const sl_op *op, const float *x, int c, double *mean, 
 {
     double m = channel_count(op), sum = 0, squares = 0;
     for (int n = 0; n < op->x.n; n++) {
-        const float *plane = x + plane_start(op, n, c);
+        const float *plane = x + plane_start(op, sl_desc_stored(&op->x), n, c);
         for (size_t i = 0; i < plane_size(op); i++)
             sum += (double)plane[i];
     }
     *mean = sum / m;
     for (int n = 0; n < op->x.n; n++) {
-        const float *plane = x + plane_start(op, n, c);
+        const float *plane = x + plane_start(op, sl_desc_stored(&op->x), n, c);
         for (size_t i = 0; i < plane_size(op); i++)
             squares += ((double)plane[i] - *mean) * ((double)plane[i] - *mean);
     }
@@ -57,11 +58,22 @@ static void update_running(float *running_mean, float *running_var, double mean,
     *running_var = (float)((1 - momentum) * (double)*running_var + momentum * unbiased);
 }
 
-/* y may be x's or residual's memory: each number is read before it is written. */
+/* One plane. residual may be NULL, y may be x or residual: each number is read before it is
+ * written. */
+static void normalize(const float *x, const float *residual, float *y, size_t pixels, double mean,
+                      double scale, double shift, bool relu)
+{
+    for (size_t i = 0; i < pixels; i++) {
+        double z = ((double)x[i] - mean) * scale + shift;
+        z += residual ? (double)residual[i] : 0;
+        y[i] = relu && z <= 0 ? 0 : (float)z;
+    }
+}
+
 void sl_ref_norm(const sl_op *op, const void *const *in, void *const *out)
 {
-    const float *x = in[SL_NORM_X];               /* (N,C,H,W) */
-    const float *residual = in[SL_NORM_RESIDUAL]; /* (N,C,H,W) or NULL */
+    const float *x = in[SL_NORM_X];               /* (N,C,H,W) of (N,stored,H,W) */
+    const float *residual = in[SL_NORM_RESIDUAL]; /* (N,residual_c,H,W) or NULL */
     const float *weight = in[SL_NORM_WEIGHT];     /* (C), as are the other vectors */
     const float *bias = in[SL_NORM_BIAS];
     float *running_mean = (float *)in[SL_NORM_RUNNING_MEAN]; /* inputs that are also updated */
@@ -69,6 +81,7 @@ void sl_ref_norm(const sl_op *op, const void *const *in, void *const *out)
     float *y = out[SL_NORM_Y]; /* (N,C,H,W) */
     float *saved_mean = out[SL_NORM_MEAN];
     float *saved_inv_std = out[SL_NORM_INV_STD];
+    int stored = sl_desc_stored(&op->x), residual_c = sl_op_residual_c(op);
     for (int c = 0; c < op->x.c; c++) {
         double mean = (double)running_mean[c], var = (double)running_var[c];
         if (op->batch_stats) {
@@ -78,68 +91,92 @@ void sl_ref_norm(const sl_op *op, const void *const *in, void *const *out)
         double inv_std = 1 / sqrt(var + (double)SL_NORM_EPS);
         saved_mean[c] = (float)mean;
         saved_inv_std[c] = (float)inv_std;
-        for (int n = 0; n < op->x.n; n++) {
-            size_t start = plane_start(op, n, c);
-            for (size_t i = start; i < start + plane_size(op); i++) {
-                double z = ((double)x[i] - mean) * inv_std * (double)weight[c] + (double)bias[c];
-                z += residual ? (double)residual[i] : 0;
-                y[i] = op->relu && z <= 0 ? 0 : (float)z;
-            }
-        }
+        for (int n = 0; n < op->x.n; n++)
+            normalize(x + plane_start(op, stored, n, c),
+                      residual && c < residual_c ? residual + plane_start(op, residual_c, n, c)
+                                                 : NULL,
+                      y + plane_start(op, op->x.c, n, c), plane_size(op), mean,
+                      inv_std * (double)weight[c], (double)bias[c], op->relu);
     }
 }
 
-/* The gradient before ReLU: dy + dy2, but 0 where ReLU cut. */
-static double dz_at(const sl_op *op, const void *const *in, size_t i)
+/* A channel of one image. */
+typedef struct {
+    const float *dy, *dy2, *y; /* dy2, and y without ReLU, are NULL */
+    const float *x;
+    double mean, inv_std;
+} plane;
+
+static plane plane_of(const sl_op *op, const void *const *in, int n, int c)
 {
     const float *dy = in[SL_NORM_BWD_DY], *dy2 = in[SL_NORM_BWD_DY2], *y = in[SL_NORM_BWD_Y];
-    if (op->relu && y[i] <= 0)
-        return 0;
-    return (double)dy[i] + (dy2 ? (double)dy2[i] : 0);
+    const float *x = in[SL_NORM_BWD_X]; /* (N,C,H,W) of (N,stored,H,W); those above (N,C,H,W) */
+    const float *mean = in[SL_NORM_BWD_MEAN], *inv_std = in[SL_NORM_BWD_INV_STD]; /* (C) */
+    size_t start = plane_start(op, op->x.c, n, c);
+    return (plane){ .dy = dy + start,
+                    .dy2 = dy2 ? dy2 + start : NULL,
+                    .y = op->relu ? y + start : NULL,
+                    .x = x + plane_start(op, sl_desc_stored(&op->x), n, c),
+                    .mean = (double)mean[c],
+                    .inv_std = (double)inv_std[c] };
 }
 
-static double xhat_at(const void *const *in, size_t i, int c)
+/* The gradient before ReLU: dy + dy2, but 0 where ReLU cut. */
+static double dz_at(const plane *p, size_t i)
 {
-    const float *x = in[SL_NORM_BWD_X], *mean = in[SL_NORM_BWD_MEAN];
-    const float *inv_std = in[SL_NORM_BWD_INV_STD];
-    return ((double)x[i] - (double)mean[c]) * (double)inv_std[c];
+    if (p->y && p->y[i] <= 0)
+        return 0;
+    return (double)p->dy[i] + (p->dy2 ? (double)p->dy2[i] : 0);
+}
+
+static double xhat_at(const plane *p, size_t i)
+{
+    return ((double)p->x[i] - p->mean) * p->inv_std;
+}
+
+/* dx = scale (dz - mean_dz - xhat mean_dz_xhat) + extra, d_residual = dz. */
+static void input_gradient(const plane *p, size_t pixels, double scale, double mean_dz,
+                           double mean_dz_xhat, const float *extra, float *dx, float *d_residual)
+{
+    for (size_t i = 0; i < pixels; i++) {
+        double dz = dz_at(p, i), d = scale * (dz - mean_dz - xhat_at(p, i) * mean_dz_xhat);
+        d += extra ? (double)extra[i] : 0;
+        if (d_residual)
+            d_residual[i] = (float)dz;
+        dx[i] = (float)d;
+    }
 }
 
 /* dx may be the memory of dy, dy2, x or extra: each number is read before it is written. */
 void sl_ref_norm_bwd(const sl_op *op, const void *const *in, void *const *out)
 {
-    const float *weight = in[SL_NORM_BWD_WEIGHT]; /* (C), as are the other vectors */
-    const float *inv_std = in[SL_NORM_BWD_INV_STD];
-    const float *extra = in[SL_NORM_BWD_EXTRA];      /* (N,C,H,W) or NULL */
-    float *dx = out[SL_NORM_BWD_DX];                 /* (N,C,H,W) */
-    float *d_residual = out[SL_NORM_BWD_D_RESIDUAL]; /* (N,C,H,W) or NULL */
+    const float *weight = in[SL_NORM_BWD_WEIGHT];    /* (C), as are the other vectors */
+    const float *extra = in[SL_NORM_BWD_EXTRA];      /* (N,C,H,W) of (N,stored,H,W), or NULL */
+    float *dx = out[SL_NORM_BWD_DX];                 /* (N,C,H,W) of (N,stored,H,W) */
+    float *d_residual = out[SL_NORM_BWD_D_RESIDUAL]; /* (N,residual_c,H,W) or NULL */
     float *d_weight = out[SL_NORM_BWD_D_WEIGHT];
     float *d_bias = out[SL_NORM_BWD_D_BIAS];
+    int residual_c = sl_op_residual_c(op);
     for (int c = 0; c < op->x.c; c++) {
         double sum_dz = 0, sum_dz_xhat = 0;
         for (int n = 0; n < op->x.n; n++) {
-            size_t start = plane_start(op, n, c);
-            for (size_t i = start; i < start + plane_size(op); i++) {
-                double dz = dz_at(op, in, i);
-                sum_dz += dz;
-                sum_dz_xhat += dz * xhat_at(in, i, c);
+            plane p = plane_of(op, in, n, c);
+            for (size_t i = 0; i < plane_size(op); i++) {
+                sum_dz += dz_at(&p, i);
+                sum_dz_xhat += dz_at(&p, i) * xhat_at(&p, i);
             }
         }
         d_bias[c] = (float)sum_dz;
         d_weight[c] = (float)sum_dz_xhat;
-        double scale = (double)weight[c] * (double)inv_std[c];
-        double mean_dz = op->batch_stats ? sum_dz / channel_count(op) : 0;
-        double mean_dz_xhat = op->batch_stats ? sum_dz_xhat / channel_count(op) : 0;
+        double m = channel_count(op);
         for (int n = 0; n < op->x.n; n++) {
-            size_t start = plane_start(op, n, c);
-            for (size_t i = start; i < start + plane_size(op); i++) {
-                double dz = dz_at(op, in, i);
-                double d = scale * (dz - mean_dz - xhat_at(in, i, c) * mean_dz_xhat);
-                d += extra ? (double)extra[i] : 0;
-                if (d_residual)
-                    d_residual[i] = (float)dz;
-                dx[i] = (float)d;
-            }
+            plane p = plane_of(op, in, n, c);
+            size_t start = plane_start(op, sl_desc_stored(&op->x), n, c);
+            input_gradient(
+                &p, plane_size(op), (double)weight[c] * p.inv_std, op->batch_stats ? sum_dz / m : 0,
+                op->batch_stats ? sum_dz_xhat / m : 0, extra ? extra + start : NULL, dx + start,
+                d_residual && c < residual_c ? d_residual + plane_start(op, residual_c, n, c)
+                                             : NULL);
         }
     }
 }
