@@ -24,6 +24,8 @@ typedef enum {
     SL_RANDOM_SYNTH = 9,  /* the synthetic image set */
     SL_RANDOM_JUDGE = 10, /* simulated judgments */
     SL_RANDOM_BOOTSTRAP = 11,
+    SL_RANDOM_ATTACK = 12,      /* where an attack's restarts begin */
+    SL_RANDOM_PERMUTATION = 13, /* of a permutation test */
     SL_RANDOM_STUDY = 20, /* what a participant of a study sees */
     SL_RANDOM_TEST = 100,
 } sl_random_purpose;

@@ -3,39 +3,8 @@
 #include "base/memory.h"
 #include "base/random.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The q-quantile of sorted values, between two neighbours in proportion (NumPy's default). */
-static double quantile(const double *sorted, size_t n, double q)
-{
-    const double at = q * (double)(n - 1);
-    const size_t below = (size_t)at, above = below + 1 < n ? below + 1 : below;
-    return sorted[below] + (at - (double)below) * (sorted[above] - sorted[below]);
-}
-
-/* Sorts values. One that isn't a number (a resample without any image that counts) leaves no
- * interval. */
-static sl_measured interval(double value, double *values, size_t n)
-{
-    sl_measured m = { value, NAN, NAN };
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(values[i]))
-            return m;
-    if (n == 0)
-        return m;
-    qsort(values, n, sizeof *values, ascending);
-    m.low = quantile(values, n, 0.025);
-    m.high = quantile(values, n, 0.975);
-    return m;
-}
 
 static void draw(uint32_t *weights, size_t n, uint64_t seed, uint32_t resample)
 {
@@ -91,10 +60,11 @@ sl_status sl_bootstrap(const sl_assessment *models, size_t n_models,
         const size_t first = c % SL_MEASURE_COUNT;
         for (size_t b = 0; b < resamples; b++)
             moved[b] = samples[c * resamples + b] - samples[first * resamples + b];
-        differences[c] = interval(measured[c].value - measured[first].value, moved, resamples);
+        differences[c] =
+            sl_percentile_interval(measured[c].value - measured[first].value, moved, resamples);
     }
     for (size_t c = 0; c < cells && !st; c++)
-        measured[c] = interval(measured[c].value, samples + c * resamples, resamples);
+        measured[c] = sl_percentile_interval(measured[c].value, samples + c * resamples, resamples);
     free(moved);
     free(samples);
     return st;

@@ -5,14 +5,10 @@
 #ifndef EVAL_BOOTSTRAP_H
 #define EVAL_BOOTSTRAP_H
 
+#include "base/statistics.h"
 #include "eval/assessment.h"
 
 #include <softlabel/log.h>
-
-typedef struct {
-    double value;     /* on the images as they are */
-    double low, high; /* 95 % interval; NaN without resamples */
-} sl_measured;
 
 typedef struct {
     int resamples; /* 0: none */
