@@ -44,6 +44,10 @@ const op_case op_cases[] = {
       OP_CASE_BIAS | OP_CASE_RESIDUAL | OP_CASE_RELU },
     { "bias, residual and relu, a partial block", CONV, 3, 5, 5, 9, 17, 1, 1, 0,
       OP_CASE_BIAS | OP_CASE_RESIDUAL | OP_CASE_RELU },
+    { "a residual of fewer blocks", CONV, 2, 5, 5, 6, 33, 3, 1, 1,
+      OP_CASE_RESIDUAL | OP_CASE_NARROW | OP_CASE_RELU },
+    { "a residual of fewer channels in the same block", CONV, 2, 16, 5, 6, 16, 1, 1, 0,
+      OP_CASE_BIAS | OP_CASE_RESIDUAL | OP_CASE_NARROW },
     { "resnet_basic_20, first", CONV, 2, 3, 32, 32, 16, 3, 1, 1,
       OP_CASE_NETWORK | OP_CASE_PLAIN_X },
     { "resnet_basic_20, stage 1", CONV, 2, 16, 32, 32, 16, 3, 1, 1, OP_CASE_NETWORK },
@@ -78,6 +82,20 @@ const op_case op_cases[] = {
       OP_CASE_BATCH_STATS | OP_CASE_EXTRA | OP_CASE_RELU },
     { "everything at once", NORM, 2, 17, 4, 5, 0, 0, 0, 0,
       OP_CASE_BATCH_STATS | OP_CASE_DY2 | OP_CASE_EXTRA | OP_CASE_RELU | OP_CASE_RESIDUAL },
+    { "a residual of fewer blocks", NORM, 2, 101, 5, 4, 0, 0, 0, 0,
+      OP_CASE_BATCH_STATS | OP_CASE_RESIDUAL | OP_CASE_NARROW },
+    { "a residual of whole blocks, relu", NORM, 3, 32, 5, 4, 0, 0, 0, 0,
+      OP_CASE_BATCH_STATS | OP_CASE_RESIDUAL | OP_CASE_NARROW | OP_CASE_RELU },
+    { "a residual of fewer channels in the same block", NORM, 2, 15, 5, 4, 0, 0, 0, 0,
+      OP_CASE_BATCH_STATS | OP_CASE_RESIDUAL | OP_CASE_NARROW | OP_CASE_RELU | OP_CASE_DY2 },
+    { "x is part of more blocks", NORM, 2, 32, 5, 4, 0, 0, 0, 0,
+      OP_CASE_BATCH_STATS | OP_CASE_VIEW | OP_CASE_RELU },
+    { "x's last block holds other channels", NORM, 3, 5, 5, 4, 0, 0, 0, 0,
+      OP_CASE_BATCH_STATS | OP_CASE_VIEW | OP_CASE_RELU },
+    { "x is part of more channels, with a gradient already", NORM, 2, 101, 3, 4, 0, 0, 0, 0,
+      OP_CASE_BATCH_STATS | OP_CASE_VIEW | OP_CASE_RELU | OP_CASE_EXTRA },
+    { "running statistics, x is part of more channels", NORM, 2, 17, 3, 4, 0, 0, 0, 0,
+      OP_CASE_VIEW | OP_CASE_RELU | OP_CASE_RESIDUAL | OP_CASE_NARROW },
     { "running statistics", NORM, 2, 17, 5, 4, 0, 0, 0, 0, 0 },
     { "running statistics, one number", NORM, 1, 3, 1, 1, 0, 0, 0, 0, 0 },
     { "running statistics, relu", NORM, 2, 16, 5, 4, 0, 0, 0, 0, OP_CASE_RELU },
@@ -101,6 +119,8 @@ const op_case op_cases[] = {
     { "a partial block", ADD, 2, 5, 3, 7, 0, 0, 0, 0, 0 },
     { "full blocks, relu", ADD, 2, 32, 4, 3, 0, 0, 0, 0, OP_CASE_RELU },
     { "a rest, relu", ADD, 3, 17, 1, 5, 0, 0, 0, 0, OP_CASE_RELU },
+    { "b of fewer blocks", ADD, 2, 101, 3, 4, 0, 0, 0, 0, OP_CASE_NARROW },
+    { "b of fewer channels, relu", ADD, 3, 17, 3, 5, 0, 0, 0, 0, OP_CASE_NARROW | OP_CASE_RELU },
     { "resnet_basic_20, stage 1", ADD, 2, 16, 32, 32, 0, 0, 0, 0, OP_CASE_NETWORK },
 
     { "one pixel: a copy", POOL, 2, 5, 1, 1, 0, 0, 0, 0, 0 },
@@ -138,7 +158,8 @@ op_case op_case_random(sl_random *r)
                   .c = between(r, 1, 40),
                   .h = between(r, 1, 13),
                   .w = between(r, 1, 13),
-                  .variant = sl_random_u32(r) & (OP_CASE_PLAIN_X - 1) };
+                  .variant =
+                      sl_random_u32(r) & (OP_CASE_PLAIN_X - 1 + OP_CASE_NARROW + OP_CASE_VIEW) };
     switch (c.kind) {
     case CONV:
         c.k = between(r, 1, 40);
@@ -185,6 +206,11 @@ static sl_op plain_op(sl_op_kind kind, const op_case *c, int ins, int outs)
     return op;
 }
 
+static int narrow(const op_case *c, int channels)
+{
+    return c->variant & OP_CASE_NARROW ? (channels + 1) / 2 : channels;
+}
+
 static int conv_ops(const op_case *c, sl_op ops[3])
 {
     ops[0] = plain_op(CONV, c, 2, 1);
@@ -200,6 +226,7 @@ static int conv_ops(const op_case *c, sl_op ops[3])
     }
     ops[0].has_in[SL_CONV_BIAS] = c->variant & OP_CASE_BIAS;
     ops[0].has_in[SL_CONV_RESIDUAL] = c->variant & OP_CASE_RESIDUAL;
+    ops[0].residual_c = c->variant & OP_CASE_RESIDUAL ? narrow(c, c->k) : 0;
     ops[0].relu = c->variant & OP_CASE_RELU;
     ops[2].has_out[1] = c->variant & OP_CASE_BIAS;
     return 3;
@@ -213,6 +240,8 @@ static int norm_ops(const op_case *c, sl_op ops[3])
     for (int i = 0; i < 2; i++) {
         ops[i].relu = relu;
         ops[i].batch_stats = c->variant & OP_CASE_BATCH_STATS;
+        ops[i].residual_c = residual ? narrow(c, c->c) : 0;
+        ops[i].x.stored = c->variant & OP_CASE_VIEW ? c->c + (c->c + 1) / 2 : 0;
     }
     ops[0].has_in[SL_NORM_RESIDUAL] = residual;
     ops[1].has_in[SL_NORM_BWD_DY2] = c->variant & OP_CASE_DY2;
@@ -245,6 +274,7 @@ int op_case_ops(const op_case *c, sl_op ops[3])
         return 2;
     case ADD:
         ops[0] = plain_op(ADD, c, 2, 1);
+        ops[0].residual_c = narrow(c, c->c);
         ops[0].relu = c->variant & OP_CASE_RELU;
         return 1;
     case POOL:

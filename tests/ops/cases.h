@@ -17,6 +17,9 @@ enum {
     OP_CASE_NO_DX = 1 << 6,       /* LINEAR: nobody wants the input's gradient */
     OP_CASE_PLAIN_X = 1 << 7,     /* CONV: x is the network's input, plain on every device */
     OP_CASE_NETWORK = 1 << 8,     /* a layer of a real network, for timing (with a larger n) */
+    OP_CASE_NARROW = 1 << 9,      /* CONV, NORM, ADD: the residual (b) has half of y's channels */
+    OP_CASE_VIEW = 1 << 10,       /* NORM: x is the first part of half as many channels again */
+    OP_CASE_BF16 = 1 << 11,       /* in no case: asks op_lay_out for bfloat16 */
 };
 
 typedef struct {

@@ -1,6 +1,7 @@
 #include "ops/harness.h"
 
 #include "base/memory.h"
+#include "nn/bf16.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@ typedef enum {
     NOTHING,
     X,         /* activation of the shape of op.x */
     Y,         /* activation of the shape of op.y */
+    RESIDUAL,  /* the same with residual_c channels */
     WEIGHT,    /* parameter (k,c,r,r) or (k,c) */
     VECTOR,    /* parameter, a number a channel (out) */
     STATISTIC, /* a number a channel, no parameter */
@@ -22,15 +24,15 @@ typedef struct {
 
 /* In the order of the slots in nn/backend.h. */
 static const slots slots_of[SL_OP_COUNT] = {
-    [SL_OP_CONV] = { { X, WEIGHT, VECTOR, Y }, { Y } },
+    [SL_OP_CONV] = { { X, WEIGHT, VECTOR, RESIDUAL }, { Y } },
     [SL_OP_CONV_BWD_DATA] = { { Y, WEIGHT }, { X } },
     [SL_OP_CONV_BWD_WEIGHTS] = { { X, Y }, { WEIGHT, VECTOR } },
-    [SL_OP_NORM] = { { X, Y, VECTOR, VECTOR, VECTOR, VECTOR }, { Y, STATISTIC, STATISTIC } },
+    [SL_OP_NORM] = { { X, RESIDUAL, VECTOR, VECTOR, VECTOR, VECTOR }, { Y, STATISTIC, STATISTIC } },
     [SL_OP_NORM_BWD] = { { Y, Y, X, Y, VECTOR, STATISTIC, STATISTIC, X },
-                         { X, Y, VECTOR, VECTOR } },
+                         { X, RESIDUAL, VECTOR, VECTOR } },
     [SL_OP_RELU] = { { X }, { Y } },
     [SL_OP_RELU_BWD] = { { Y, Y, Y }, { X } },
-    [SL_OP_ADD] = { { X, X }, { Y } },
+    [SL_OP_ADD] = { { X, RESIDUAL }, { Y } },
     [SL_OP_GLOBAL_POOL] = { { X }, { Y } },
     [SL_OP_GLOBAL_POOL_BWD] = { { Y }, { X } },
     [SL_OP_LINEAR] = { { X, WEIGHT, VECTOR }, { Y } },
@@ -48,6 +50,15 @@ static content out_content(const sl_op *op, int slot)
     return op->has_out[slot] ? (content)slots_of[op->kind].out[slot] : NOTHING;
 }
 
+/* Of a slot that holds an activation; false for plain arrays of floats. */
+static bool activation_desc(const sl_op *op, content what, sl_desc *out)
+{
+    *out = what == X ? op->x : op->y;
+    if (what == RESIDUAL)
+        out->c = sl_op_residual_c(op);
+    return what == X || what == Y || what == RESIDUAL;
+}
+
 static size_t activation_count(const sl_desc *d)
 {
     return (size_t)d->n * (size_t)d->c * (size_t)d->h * (size_t)d->w;
@@ -56,13 +67,15 @@ static size_t activation_count(const sl_desc *d)
 static size_t content_count(const sl_op *op, content what)
 {
     size_t taps = op->kernel ? (size_t)op->kernel * (size_t)op->kernel : 1;
+    sl_desc desc;
     switch (what) {
     case NOTHING:
         return 0;
     case X:
-        return activation_count(&op->x);
     case Y:
-        return activation_count(&op->y);
+    case RESIDUAL:
+        activation_desc(op, what, &desc);
+        return activation_count(&desc);
     case WEIGHT:
         return (size_t)op->y.c * (size_t)op->x.c * taps;
     case VECTOR:
@@ -195,60 +208,84 @@ void op_data_release(op_data *data)
     *data = (op_data){ 0 };
 }
 
-static sl_layout layout_of(const sl_device *dev, const sl_desc *d)
+/* The classifier at the end works on plain float32: what is pooled, logits, targets. */
+static bool is_plain(const sl_op *op, content what)
 {
-    if (d->h == 1 && d->w == 1)
-        return SL_LAYOUT_PLAIN; /* pooled vectors, logits */
-    return sl_device_backend(dev)->layout(dev, d->c, d->h, d->w);
+    bool pool = op->kind == SL_OP_GLOBAL_POOL || op->kind == SL_OP_GLOBAL_POOL_BWD;
+    bool classifier =
+        op->kind == SL_OP_LINEAR || op->kind == SL_OP_LINEAR_BWD || op->kind == SL_OP_XENT;
+    return classifier || (pool && what == Y);
 }
 
 sl_op op_lay_out(const sl_device *dev, const sl_op *op, unsigned variant)
 {
     sl_op laid_out = *op;
-    if (!(variant & OP_CASE_PLAIN_X))
-        laid_out.x.layout = layout_of(dev, &op->x);
-    laid_out.y.layout = layout_of(dev, &op->y);
+    sl_desc *const descs[2] = { &laid_out.x, &laid_out.y };
+    for (int i = 0; i < 2; i++) {
+        sl_desc *d = descs[i];
+        content what = i == 0 ? X : Y;
+        if (is_plain(op, what))
+            continue;
+        if (what == Y || !(variant & OP_CASE_PLAIN_X))
+            d->layout = sl_device_backend(dev)->layout(dev, d->c, d->h, d->w);
+        if (variant & OP_CASE_BF16)
+            d->dtype = SL_DTYPE_BF16;
+    }
     return laid_out;
 }
 
-/* The layout of a slot's tensor on the device; NULL where it is a plain array of floats. */
-static const sl_desc *desc_of(const sl_op *op, content what)
+static bool reads_weights(const sl_op *op)
 {
-    return what == X ? &op->x : what == Y ? &op->y : NULL;
+    return op->kind == SL_OP_CONV || op->kind == SL_OP_CONV_BWD_DATA;
 }
 
-/* Zeroed memory for one tensor on the device. */
-static sl_status alloc_tensor(void **out, const sl_op *op, content what, sl_error *err)
+void op_data_round(op_data *data)
 {
-    const sl_desc *desc = desc_of(op, what);
-    if (desc)
-        return sl_alloc_aligned(out, 1, sl_desc_bytes(desc), err);
-    return sl_alloc_aligned(out, content_count(op, what), sizeof(float), err);
+    const sl_op *op = &data->op;
+    for (int i = 0; i < SL_OP_MAX_IN; i++) {
+        content what = in_content(op, i);
+        sl_desc desc;
+        bool rounded = activation_desc(op, what, &desc) ? !is_plain(op, what)
+                                                        : what == WEIGHT && reads_weights(op);
+        for (size_t j = 0; rounded && j < op_in_count(op, i); j++)
+            data->in[i][j] = sl_bf16_to_float(sl_bf16_from_float(data->in[i][j]));
+    }
 }
 
 static size_t tensor_bytes(const sl_op *op, content what)
 {
-    const sl_desc *desc = desc_of(op, what);
-    return desc ? sl_desc_bytes(desc) : content_count(op, what) * sizeof(float);
+    sl_desc desc;
+    return activation_desc(op, what, &desc) ? sl_desc_bytes(&desc)
+                                            : content_count(op, what) * sizeof(float);
+}
+
+bool op_may_share(const sl_op *op, int out, int in)
+{
+    return op->has_out[out] && op->has_in[in] && sl_op_may_alias(op, out, in) &&
+           tensor_bytes(op, out_content(op, out)) == tensor_bytes(op, in_content(op, in));
 }
 
 static void pack(const sl_op *op, content what, const float *plain, void *packed)
 {
-    const sl_desc *desc = desc_of(op, what);
-    if (desc)
-        sl_activation_pack(desc, plain, packed);
+    sl_desc desc;
+    if (activation_desc(op, what, &desc))
+        sl_activation_pack(&desc, plain, packed);
     else
         memcpy(packed, plain, content_count(op, what) * sizeof(float));
 }
 
 static void unpack(const sl_op *op, content what, const void *packed, float *plain)
 {
-    const sl_desc *desc = desc_of(op, what);
-    if (desc)
-        sl_activation_unpack(desc, packed, plain);
+    sl_desc desc;
+    if (activation_desc(op, what, &desc))
+        sl_activation_unpack(&desc, packed, plain);
     else
         memcpy(plain, packed, content_count(op, what) * sizeof(float));
 }
+
+/* What lies in memory before a tensor is written to it: a wider activation's other channels hold
+ * some number, outputs NaN, as float32 and as bfloat16. */
+enum { OTHERS = 0x3f, NANS = 0xff };
 
 static sl_status alloc_tensors(op_exec *exec, const op_data *data, sl_error *err)
 {
@@ -258,18 +295,20 @@ static sl_status alloc_tensors(op_exec *exec, const op_data *data, sl_error *err
         content what = in_content(op, i);
         if (!what)
             continue;
-        st = alloc_tensor(&exec->in[i], op, what, err);
-        if (!st)
-            pack(op, what, data->in[i], exec->in[i]);
+        st = sl_alloc_aligned(&exec->in[i], tensor_bytes(op, what), 1, err);
+        if (st)
+            break;
+        memset(exec->in[i], OTHERS, tensor_bytes(op, what));
+        pack(op, what, data->in[i], exec->in[i]);
     }
     for (int i = 0; i < SL_OP_MAX_OUT && !st; i++) {
         content what = out_content(op, i);
         if (!what)
             continue;
-        st = alloc_tensor(&exec->own_out[i], op, what, err);
+        st = sl_alloc_aligned(&exec->own_out[i], tensor_bytes(op, what), 1, err);
         exec->out[i] = exec->own_out[i];
         if (!st)
-            memset(exec->out[i], 0xff, tensor_bytes(op, what)); /* NaN */
+            memset(exec->out[i], NANS, tensor_bytes(op, what));
     }
     return st;
 }
@@ -348,11 +387,43 @@ static bool padding_is_zero(const sl_desc *desc, const void *packed)
     return zero;
 }
 
-bool op_exec_padding_is_zero(const op_exec *exec)
+/* Of what else memory holds of a wider activation, whole blocks (plain: channels) are as they were,
+ * and the rest of the last block is no NaN. */
+static bool others_are_left(const sl_desc *desc, const void *packed, int before)
+{
+    sl_desc all = *desc;
+    all.c = sl_desc_stored(desc);
+    all.stored = 0;
+    float *plain = NULL;
+    size_t pixels = (size_t)all.h * (size_t)all.w, c0 = (size_t)desc->c, c1 = (size_t)all.c;
+    size_t untouched = desc->layout == SL_LAYOUT_BLOCKED16 ? (c0 + 15) / 16 * 16 : c0;
+    bool left = !sl_alloc(&plain, activation_count(&all), sizeof *plain, NULL);
+    if (left)
+        sl_activation_unpack(&all, packed, plain);
+    for (size_t i = 0; left && i < activation_count(&all); i++) {
+        size_t c = i / pixels % c1;
+        uint32_t bits;
+        memcpy(&bits, &plain[i], sizeof bits);
+        if (c >= untouched)
+            left = (int)(bits >> 16 & 0xff) == before;
+        else if (c >= c0)
+            left = !isnan(plain[i]);
+    }
+    free(plain);
+    return left;
+}
+
+bool op_exec_others_are_right(const op_exec *exec)
 {
     for (int i = 0; i < SL_OP_MAX_OUT; i++) {
-        const sl_desc *desc = desc_of(&exec->op, out_content(&exec->op, i));
-        if (desc && !padding_is_zero(desc, exec->out[i]))
+        sl_desc desc;
+        if (!activation_desc(&exec->op, out_content(&exec->op, i), &desc))
+            continue;
+        bool own = exec->out[i] == exec->own_out[i];
+        bool right = sl_desc_stored(&desc) == desc.c
+                         ? padding_is_zero(&desc, exec->out[i])
+                         : others_are_left(&desc, exec->out[i], own ? NANS : OTHERS);
+        if (!right)
             return false;
     }
     return true;

@@ -16,7 +16,10 @@ typedef struct {
  * targets. The x of norms comes in two clusters, so that no channel of two numbers or more has a
  * variance below 1/16. Outputs are zero. */
 SL_CHECK sl_status op_data_init(op_data *data, const sl_op *op, uint64_t seed, sl_error *err);
-void op_data_release(op_data *data);           /* zeroed is fine */
+void op_data_release(op_data *data); /* zeroed is fine */
+/* Rounds to bfloat16 the inputs that are in it (or are packed in it) after op_lay_out with
+ * OP_CASE_BF16, so that any device starts from the same numbers. */
+void op_data_round(op_data *data);
 size_t op_in_count(const sl_op *op, int slot); /* floats, plain; 0 where the slot isn't used */
 size_t op_out_count(const sl_op *op, int slot);
 
@@ -34,12 +37,15 @@ sl_op op_lay_out(const sl_device *dev, const sl_op *op, unsigned variant);
 /* laid_out: data->op after op_lay_out. Outputs hold NaN until they are written. */
 SL_CHECK sl_status op_exec_init(op_exec *exec, sl_device *dev, const op_data *data,
                                 const sl_op *laid_out, sl_error *err);
+/* May output out take over in's memory, as the plan sees it? op is laid out. */
+bool op_may_share(const sl_op *op, int out, int in);
 void op_exec_share(op_exec *exec, int out, int in); /* out takes over in's memory */
 SL_CHECK sl_status op_exec_run(op_exec *exec, sl_error *err);
 /* Inputs too, since some are updated and the others must not change. */
 void op_exec_read(const op_exec *exec, op_data *data);
-/* Whether the channels that fill up a block are zero in every output. */
-bool op_exec_padding_is_zero(const op_exec *exec);
+/* Whether in every output the channels that fill up a block are zero, and those of a wider
+ * activation that aren't the op's are untouched (no NaN in its last block). */
+bool op_exec_others_are_right(const op_exec *exec);
 void op_exec_release(op_exec *exec); /* zeroed is fine */
 
 /* All of the above: data's outputs (and updated inputs) as computed by dev. */

@@ -227,9 +227,9 @@ static op_data run_on(sl_device *dev, const context *at, const sl_op *laid_out, 
     if (share_out >= 0)
         op_exec_share(&exec, share_out, share_in);
     must(op_exec_run(&exec, &err), &err);
-    if (!op_exec_padding_is_zero(&exec)) {
+    if (!op_exec_others_are_right(&exec)) {
         char text[120];
-        fail_msg("%s (%s, seed %llu, %s): channels beyond the last are not zero",
+        fail_msg("%s (%s, seed %llu, %s): channels beyond the last are not as they should be",
                  sl_op_text(at->op, text, sizeof text), at->why, (unsigned long long)at->seed,
                  at->form);
     }
@@ -243,7 +243,7 @@ static void check_sharing(sl_device *dev, const context *at, const sl_op *laid_o
 {
     for (int out = 0; out < SL_OP_MAX_OUT; out++) {
         for (int in = 0; in < SL_OP_MAX_IN; in++) {
-            if (!at->op->has_out[out] || !at->op->has_in[in] || !sl_op_may_alias(at->op, out, in))
+            if (!op_may_share(laid_out, out, in))
                 continue;
             char what[60];
             snprintf(what, sizeof what, "when it shares memory with in[%d]", in);

@@ -33,7 +33,7 @@ enum {
     DIRECTIONS = 2,            /* random directions that move all of a tensor */
     MAX_FORWARD_COST = 300000, /* multiply-adds: the forward pass runs some dozens of times */
 };
-static const double SIGMAS = 6, TRUNCATION_SHARE = 0.125;
+static const double SIGMAS = 6, TRUNCATION_SHARE = 0.25;
 
 /* Which output of which operation is the gradient of which forward input. */
 static const struct {
