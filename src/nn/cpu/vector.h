@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 typedef struct {
-    const char *isa; /* "avx512", "avx2", "generic" */
+    const char *isa; /* "avx512bf16", "avx512", "avx2", "generic" */
 
     /* Mean, and sum of squared differences from it, over a tile's pixels. Summed in chunks that
      * stay in the cache, chunks combined in double (Chan, Golub and LeVeque 1983). */
@@ -49,7 +49,7 @@ const sl_vector_kernels *sl_vector_select(void);
 /* Filled in by vector.c's compilations. */
 extern const sl_vector_kernels sl_vector_generic;
 #if defined(__x86_64__)
-extern const sl_vector_kernels sl_vector_avx2, sl_vector_avx512;
+extern const sl_vector_kernels sl_vector_avx2, sl_vector_avx512, sl_vector_avx512bf16;
 #endif
 
 #endif
