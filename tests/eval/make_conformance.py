@@ -4,19 +4,23 @@
     tests/eval/make_conformance.py --check FILE...     compares FILEs with what it would write
     tests/eval/make_conformance.py                     writes resnet_8.json and the others
 
-Networks as docs/architecture.md describes them, filled by the rule of src/eval/fill.h, so that
-`softlabel verify` has something to be held against where the published files are not at hand.
-Needs python3-torch and python3-numpy.
+The networks of bench/networks.py, filled by the rule of src/eval/fill.h, so that `softlabel verify`
+has something to be held against where the published files are not at hand; --check on those shows
+that bench/networks.py are the published networks. Needs python3-torch and python3-numpy.
 """
 import json
 import math
 import os
+import re
 import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "bench"))
+import networks
 
 FILES = {  # name of the file: architecture, classes, salt, batch
     "resnet_8": ({"arch": "resnet", "base_channels": 4, "block_type": "basic", "depth": 8},
@@ -26,91 +30,6 @@ FILES = {  # name of the file: architecture, classes, salt, batch
     "wrn_10_1": ({"arch": "wrn", "base_channels": 6, "depth": 10, "widening_factor": 1,
                   "drop_rate": 0}, 10, "w:", 1),
 }
-
-
-def conv(c_in, c_out, kernel, stride=1):
-    return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=False)
-
-
-class Shortcut(nn.Module):
-    def __init__(self, c_in, c_out, stride, norm):
-        super().__init__()
-        self.conv = conv(c_in, c_out, 1, stride)
-        self.bn = nn.BatchNorm2d(c_out) if norm else nn.Identity()
-
-    def forward(self, x):
-        return self.bn(self.conv(x))
-
-
-class ResnetBlock(nn.Module):
-    def __init__(self, c_in, c_out, stride, bottleneck):
-        super().__init__()
-        c = c_out // 4
-        widths = [(c_in, c, 1), (c, c, 3), (c, c_out, 1)] if bottleneck else \
-                 [(c_in, c_out, 3), (c_out, c_out, 3)]
-        strided = 1 if bottleneck else 0
-        self.n = len(widths)
-        for i, (a, b, kernel) in enumerate(widths):
-            setattr(self, "conv%d" % (i + 1), conv(a, b, kernel, stride if i == strided else 1))
-            setattr(self, "bn%d" % (i + 1), nn.BatchNorm2d(b))
-        if c_in != c_out:
-            self.shortcut = Shortcut(c_in, c_out, stride, norm=True)
-
-    def forward(self, x):
-        y = x
-        for i in range(1, self.n + 1):
-            y = getattr(self, "bn%d" % i)(getattr(self, "conv%d" % i)(y))
-            y = F.relu(y) if i < self.n else y
-        return F.relu(y + (self.shortcut(x) if hasattr(self, "shortcut") else x))
-
-
-class WrnBlock(nn.Module):
-    def __init__(self, c_in, c_out, stride):
-        super().__init__()
-        self.bn1, self.conv1 = nn.BatchNorm2d(c_in), conv(c_in, c_out, 3, stride)
-        self.bn2, self.conv2 = nn.BatchNorm2d(c_out), conv(c_out, c_out, 3)
-        if c_in != c_out:
-            self.shortcut = Shortcut(c_in, c_out, stride, norm=False)
-
-    def forward(self, x):
-        a = F.relu(self.bn1(x))
-        y = self.conv2(F.relu(self.bn2(self.conv1(a))))
-        return y + (self.shortcut(a) if hasattr(self, "shortcut") else x)
-
-
-class Network(nn.Module):
-    def __init__(self, arch, classes):
-        super().__init__()
-        base, depth, self.wrn = arch["base_channels"], arch["depth"], arch["arch"] == "wrn"
-        if self.wrn:
-            widths = [base * arch["widening_factor"] * f for f in (1, 2, 4)]
-            blocks, make = (depth - 4) // 6, WrnBlock
-        else:
-            bottleneck = arch["block_type"] == "bottleneck"
-            widths = [base, 2 * base * (4 if bottleneck else 1), 4 * base * (4 if bottleneck else 1)]
-            blocks = (depth - 2) // (9 if bottleneck else 6)
-            make = lambda a, b, stride: ResnetBlock(a, b, stride, bottleneck)
-        self.conv = conv(3, base, 3)
-        if not self.wrn:
-            self.bn = nn.BatchNorm2d(base)
-        c_in = base
-        for s, width in enumerate(widths):
-            stage = nn.Sequential()
-            for b in range(blocks):
-                stage.add_module("block%d" % (b + 1),
-                                 make(c_in, width, 2 if s > 0 and b == 0 else 1))
-                c_in = width
-            setattr(self, "stage%d" % (s + 1), stage)
-        if self.wrn:
-            self.bn = nn.BatchNorm2d(c_in)
-        self.fc = nn.Linear(c_in, classes)
-
-    def forward(self, x):
-        x = self.conv(x)
-        x = x if self.wrn else F.relu(self.bn(x))
-        x = self.stage3(self.stage2(self.stage1(x)))
-        x = F.relu(self.bn(x)) if self.wrn else x
-        return self.fc(x.mean((2, 3)))
 
 
 def unit(name, n):
@@ -149,8 +68,15 @@ def fill(network, salt, dtype):
         elif name.endswith("weight"):
             s = 1 + 0.2 * s
         else:
-            s = (0.05 if name == "fc.bias" else 0.1) * s
+            s = (0.05 if re.search(r"(^fc|conv\d+)\.bias$", name) else 0.1) * s
         t.copy_(rounded(s, t.shape, dtype))
+
+
+def give_shake_weights(network, salt, batch):
+    blocks = [m for m in network.modules() if isinstance(m, networks.ShakeBlock)]
+    for b, block in enumerate(blocks):
+        block.given = [torch.from_numpy(unit("%sshake.%s.%d" % (salt, kind, b), batch))
+                       for kind in ("alpha", "beta")]
 
 
 def pair(salt, name, t):
@@ -159,7 +85,7 @@ def pair(salt, name, t):
 
 
 def compute(arch, classes, salt, batch, dtype):
-    network = Network(arch, classes).to(dtype)
+    network = networks.build(arch, classes).to(dtype)
     u = unit(salt + "target", batch * classes).reshape(batch, classes) ** 4
     target = rounded(u / u.sum(1, keepdims=True), (batch, classes), dtype)
     x = rounded(2 * signed(salt + "input", batch * 3072), (batch, 3, 32, 32), dtype)
@@ -171,6 +97,7 @@ def compute(arch, classes, salt, batch, dtype):
         return {"logits": logits.detach().double().flatten().tolist(), "loss": loss.item()}
 
     fill(network, salt, dtype)
+    give_shake_weights(network, salt, batch)
     network.eval()
     x.requires_grad_()
     evaluated = run(x)
@@ -213,7 +140,6 @@ def worst(a, b):
 
 
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
     if sys.argv[1:2] == ["--check"]:
         for path in sys.argv[2:]:
             want = json.load(open(path))
@@ -223,7 +149,7 @@ def main():
             print(path, *(worst(want[k], got[k]) for k in ("eval", "train")))
         return
     for name, (arch, classes, salt, batch) in FILES.items():
-        with open(os.path.join(here, name + ".json"), "w") as file:
+        with open(os.path.join(HERE, name + ".json"), "w") as file:
             json.dump(make(name, arch, classes, salt, batch), file, separators=(",", ":"))
             file.write("\n")
 
