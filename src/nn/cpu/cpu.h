@@ -21,6 +21,12 @@ typedef struct {
     sl_onednn_conv *conv; /* convolutions only */
 } sl_cpu_kernel;
 
+/* The loops for this processor and the type that k's activations are stored in. */
+static inline const sl_vector_loops *sl_cpu_loops(const sl_cpu_kernel *k)
+{
+    return &k->dev->vector->of[k->base.op.x.dtype];
+}
+
 /* A kind's functions; plan and load may be NULL. */
 typedef struct {
     bool (*supports)(const sl_op *op);
@@ -54,6 +60,23 @@ static inline size_t sl_cpu_blocks(const sl_desc *d)
 static inline size_t sl_cpu_pixels(const sl_desc *d)
 {
     return (size_t)d->h * (size_t)d->w;
+}
+
+/* p plus so many bytes; NULL stays NULL. */
+static inline const void *sl_cpu_at(const void *p, size_t bytes)
+{
+    return p ? (const unsigned char *)p + bytes : NULL;
+}
+static inline void *sl_cpu_to(void *p, size_t bytes)
+{
+    return p ? (unsigned char *)p + bytes : NULL;
+}
+
+/* Alike in all but shape, and not part of a wider activation. */
+static inline bool sl_cpu_alike(const sl_desc *a, const sl_desc *b)
+{
+    return a->layout == b->layout && a->dtype == b->dtype && sl_desc_stored(a) == a->c &&
+           sl_desc_stored(b) == b->c;
 }
 
 /* One image's block of 16 channels: where it starts in a blocked activation, in numbers. */

@@ -5,7 +5,8 @@
 
 static bool supports(const sl_op *op)
 {
-    return op->x.layout == SL_LAYOUT_PLAIN && op->y.layout == SL_LAYOUT_PLAIN;
+    return op->x.layout == SL_LAYOUT_PLAIN && op->x.dtype == SL_DTYPE_F32 &&
+           sl_cpu_alike(&op->x, &op->y);
 }
 
 static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,

@@ -38,4 +38,9 @@ static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, 
     return SL_OK;
 }
 
-const sl_cpu_op sl_cpu_xent = { .run = run };
+static bool supports(const sl_op *op)
+{
+    return op->x.layout == SL_LAYOUT_PLAIN && op->x.dtype == SL_DTYPE_F32;
+}
+
+const sl_cpu_op sl_cpu_xent = { .supports = supports, .run = run };

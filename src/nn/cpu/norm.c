@@ -62,20 +62,10 @@ static int residual_lanes(const extent *e, size_t t)
     return sl_cpu_lanes_of(e->residual_c, t % e->blocks);
 }
 
-/* p plus so many bytes, or NULL. */
-static const void *at(const void *p, size_t bytes)
-{
-    return p ? (const unsigned char *)p + bytes : NULL;
-}
-
-static void *to(void *p, size_t bytes)
-{
-    return p ? (unsigned char *)p + bytes : NULL;
-}
-
 static bool supports(const sl_op *op)
 {
-    return op->x.layout == SL_LAYOUT_BLOCKED16 && op->x.dtype == SL_DTYPE_F32;
+    return op->x.layout == SL_LAYOUT_BLOCKED16 && op->y.layout == SL_LAYOUT_BLOCKED16 &&
+           op->x.dtype == op->y.dtype && sl_desc_stored(&op->y) == op->y.c;
 }
 
 static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
@@ -132,7 +122,8 @@ static void find_statistics(const sl_cpu_kernel *k, const extent *e, const void 
     }
 #pragma omp parallel for schedule(static)
     for (size_t t = 0; t < e->tiles; t++)
-        k->dev->vector->moments(at(in[SL_NORM_X], x_offset(e, t)), e->pixels, sums[t].a, sums[t].b);
+        sl_cpu_loops(k)->moments(sl_cpu_at(in[SL_NORM_X], x_offset(e, t)), e->pixels, sums[t].a,
+                                 sums[t].b);
     float *running[2]; /* the two inputs that are updated in place (nn/backend.h) */
     memcpy(&running[0], &in[SL_NORM_RUNNING_MEAN], sizeof running[0]);
     memcpy(&running[1], &in[SL_NORM_RUNNING_VAR], sizeof running[1]);
@@ -162,10 +153,10 @@ static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, 
     for (size_t t = 0; t < e.tiles; t++) {
         const block_factors *f = &factors[t % e.blocks];
         const void *residual = residual_lanes(&e, t) ? in[SL_NORM_RESIDUAL] : NULL;
-        k->dev->vector->normalize(at(in[SL_NORM_X], x_offset(&e, t)),
-                                  at(residual, residual_offset(&e, t)),
-                                  to(out[SL_NORM_Y], y_offset(&e, t)), e.pixels, f->mean, f->scale,
-                                  f->c, k->base.op.relu);
+        sl_cpu_loops(k)->normalize(sl_cpu_at(in[SL_NORM_X], x_offset(&e, t)),
+                                   sl_cpu_at(residual, residual_offset(&e, t)),
+                                   sl_cpu_to(out[SL_NORM_Y], y_offset(&e, t)), e.pixels, f->mean,
+                                   f->scale, f->c, k->base.op.relu);
     }
     return SL_OK;
 }
@@ -203,10 +194,11 @@ static void sum_tile(const sl_cpu_kernel *k, const extent *e, const void *const 
     size_t y = y_offset(e, t);
     int lanes = residual_lanes(e, t);
     *sums = (tile_sums){ 0 };
-    k->dev->vector->norm_bwd_sums(at(in[SL_NORM_BWD_DY], y), at(in[SL_NORM_BWD_DY2], y),
-                                  at(in[SL_NORM_BWD_Y], y), at(in[SL_NORM_BWD_X], x_offset(e, t)),
-                                  lanes ? to(d_residual, residual_offset(e, t)) : NULL, lanes,
-                                  e->pixels, mean, sums->a, sums->b);
+    sl_cpu_loops(k)->norm_bwd_sums(
+        sl_cpu_at(in[SL_NORM_BWD_DY], y), sl_cpu_at(in[SL_NORM_BWD_DY2], y),
+        sl_cpu_at(in[SL_NORM_BWD_Y], y), sl_cpu_at(in[SL_NORM_BWD_X], x_offset(e, t)),
+        lanes ? sl_cpu_to(d_residual, residual_offset(e, t)) : NULL, lanes, e->pixels, mean,
+        sums->a, sums->b);
 }
 
 /* dx of tile t. Where d_residual has all of dz it is read instead of up to three inputs. */
@@ -214,15 +206,15 @@ static void apply_tile(const sl_cpu_kernel *k, const extent *e, const void *cons
                        const void *d_residual, void *dx, size_t t, const block_factors *f)
 {
     size_t y = y_offset(e, t), x = x_offset(e, t);
-    const void *dy = at(in[SL_NORM_BWD_DY], y), *dy2 = at(in[SL_NORM_BWD_DY2], y);
-    const void *mask = at(in[SL_NORM_BWD_Y], y);
+    const void *dy = sl_cpu_at(in[SL_NORM_BWD_DY], y), *dy2 = sl_cpu_at(in[SL_NORM_BWD_DY2], y);
+    const void *mask = sl_cpu_at(in[SL_NORM_BWD_Y], y);
     if (d_residual && residual_lanes(e, t) == sl_cpu_lanes_of((int)e->channels, t % e->blocks)) {
-        dy = at(d_residual, residual_offset(e, t));
+        dy = sl_cpu_at(d_residual, residual_offset(e, t));
         dy2 = mask = NULL;
     }
-    k->dev->vector->norm_bwd_apply(dy, dy2, mask, at(in[SL_NORM_BWD_X], x),
-                                   at(in[SL_NORM_BWD_EXTRA], x), to(dx, x), e->pixels, f->mean,
-                                   f->scale, f->b, f->c);
+    sl_cpu_loops(k)->norm_bwd_apply(dy, dy2, mask, sl_cpu_at(in[SL_NORM_BWD_X], x),
+                                    sl_cpu_at(in[SL_NORM_BWD_EXTRA], x), sl_cpu_to(dx, x),
+                                    e->pixels, f->mean, f->scale, f->b, f->c);
 }
 
 static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,

@@ -1,11 +1,13 @@
-/* Global average pooling: blocked activations to one plain row of channels an image, and back. */
+/* Global average pooling: blocked activations to one plain float32 row of channels an image, and
+ * back. */
 #include "nn/cpu/cpu.h"
 
 #include <string.h>
 
 static bool supports(const sl_op *op)
 {
-    return op->x.layout == SL_LAYOUT_BLOCKED16 && op->y.layout == SL_LAYOUT_PLAIN;
+    return op->x.layout == SL_LAYOUT_BLOCKED16 && op->y.layout == SL_LAYOUT_PLAIN &&
+           op->y.dtype == SL_DTYPE_F32 && sl_desc_stored(&op->x) == op->x.c;
 }
 
 static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
@@ -14,14 +16,13 @@ static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, 
     (void)scratch, (void)err;
     const sl_desc *d = &k->base.op.x;
     size_t blocks = sl_cpu_blocks(d), pixels = sl_cpu_pixels(d), channels = (size_t)d->c;
-    size_t tiles = blocks * (size_t)d->n;
-    const float *x = in[0];
+    size_t tiles = blocks * (size_t)d->n, bytes = pixels * SL_BLOCK * sl_dtype_size(d->dtype);
     float *y = out[0]; /* (n, c) */
 #pragma omp parallel for schedule(static)
     for (size_t t = 0; t < tiles; t++) {
         size_t image = t / blocks, block = t % blocks;
         float sum[SL_BLOCK];
-        k->dev->vector->tile_sum(x + t * pixels * SL_BLOCK, pixels, sum);
+        sl_cpu_loops(k)->tile_sum(sl_cpu_at(in[0], t * bytes), pixels, sum);
         for (int c = 0; c < sl_cpu_lanes_of(d->c, block); c++)
             y[image * channels + block * SL_BLOCK + (size_t)c] = sum[c] / (float)pixels;
     }
@@ -34,16 +35,15 @@ static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *o
     (void)scratch, (void)err;
     const sl_desc *d = &k->base.op.x;
     size_t blocks = sl_cpu_blocks(d), pixels = sl_cpu_pixels(d), channels = (size_t)d->c;
-    size_t tiles = blocks * (size_t)d->n;
+    size_t tiles = blocks * (size_t)d->n, bytes = pixels * SL_BLOCK * sl_dtype_size(d->dtype);
     const float *dy = in[0]; /* (n, c) */
-    float *dx = out[0];
 #pragma omp parallel for schedule(static)
     for (size_t t = 0; t < tiles; t++) {
         size_t image = t / blocks, block = t % blocks;
         float value[SL_BLOCK] = { 0 };
         for (int c = 0; c < sl_cpu_lanes_of(d->c, block); c++)
             value[c] = dy[image * channels + block * SL_BLOCK + (size_t)c] / (float)pixels;
-        k->dev->vector->tile_fill(dx + t * pixels * SL_BLOCK, pixels, value);
+        sl_cpu_loops(k)->tile_fill(sl_cpu_to(out[0], t * bytes), pixels, value);
     }
     return SL_OK;
 }

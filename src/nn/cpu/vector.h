@@ -1,47 +1,49 @@
 /* The inner loops of the cpu backend, each over one run of memory on one thread. vector.c is
  * compiled once for each instruction set; sl_vector_select picks at run time.
  *
- * "Tile": pixels x 16 floats, one image's block of 16 channels. Arrays of 16 are one number a
+ * "Tile": pixels x 16 numbers, one image's block of 16 channels. Arrays of 16 are one number a
  * channel. Results don't depend on how tiles are spread over threads. NULL pointers leave a term
  * out. */
 #ifndef NN_CPU_VECTOR_H
 #define NN_CPU_VECTOR_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "nn/backend.h"
 
 typedef struct {
-    const char *isa; /* "avx512bf16", "avx512", "avx2", "generic" */
-
     /* Mean, and sum of squared differences from it, over a tile's pixels. Summed in chunks that
      * stay in the cache, chunks combined in double (Chan, Golub and LeVeque 1983). */
-    void (*moments)(const float *x, size_t pixels, double mean[16], double m2[16]);
+    void (*moments)(const void *x, size_t pixels, double mean[16], double m2[16]);
 
     /* y = (x - mean) * scale + shift + residual, then ReLU. y may be x or residual. */
-    void (*normalize)(const float *x, const float *residual, float *y, size_t pixels,
+    void (*normalize)(const void *x, const void *residual, void *y, size_t pixels,
                       const float mean[16], const float scale[16], const float shift[16],
                       bool relu);
 
     /* dz = dy + dy2 where y > 0 (y NULL: everywhere); its first lanes channels stored to
      * d_residual, the others there zero; sums over the tile sum_dz += dz, sum_dz_x += dz * (x -
      * mean). */
-    void (*norm_bwd_sums)(const float *dy, const float *dy2, const float *y, const float *x,
-                          float *d_residual, int lanes, size_t pixels, const float mean[16],
+    void (*norm_bwd_sums)(const void *dy, const void *dy2, const void *y, const void *x,
+                          void *d_residual, int lanes, size_t pixels, const float mean[16],
                           double sum_dz[16], double sum_dz_x[16]);
 
     /* dx = dz * a + (x - mean) * b + c + extra, with dz as above. dx may be dy, dy2, x or extra. */
-    void (*norm_bwd_apply)(const float *dy, const float *dy2, const float *y, const float *x,
-                           const float *extra, float *dx, size_t pixels, const float mean[16],
+    void (*norm_bwd_apply)(const void *dy, const void *dy2, const void *y, const void *x,
+                           const void *extra, void *dx, size_t pixels, const float mean[16],
                            const float a[16], const float b[16], const float c[16]);
 
-    /* Elementwise over n floats; outputs may be inputs. */
-    void (*add)(const float *a, const float *b, float *y, size_t n, bool relu);
-    void (*relu)(const float *x, float *y, size_t n);
-    void (*relu_bwd)(const float *dy, const float *dy2, const float *y, float *dx, size_t n);
+    /* Elementwise over n numbers; outputs may be inputs. */
+    void (*add)(const void *a, const void *b, void *y, size_t n, bool relu);
+    void (*relu)(const void *x, void *y, size_t n);
+    void (*relu_bwd)(const void *dy, const void *dy2, const void *y, void *dx, size_t n);
 
     /* Sums of a tile's pixels; and the way back, the same 16 numbers for every pixel. */
-    void (*tile_sum)(const float *x, size_t pixels, float sum[16]);
-    void (*tile_fill)(float *x, size_t pixels, const float value[16]);
+    void (*tile_sum)(const void *x, size_t pixels, float sum[16]);
+    void (*tile_fill)(void *x, size_t pixels, const float value[16]);
+} sl_vector_loops;
+
+typedef struct {
+    const char *isa;       /* "avx512bf16", "avx512", "avx2", "generic" */
+    sl_vector_loops of[2]; /* by the sl_dtype of the activations; vectors are float32 */
 } sl_vector_kernels;
 
 const sl_vector_kernels *sl_vector_select(void);

@@ -1,0 +1,246 @@
+/* The loops of vector.c for one type that activations are stored in: included there with BF16 0
+ * (float32) and 1 (bfloat16), and TYPED(name) the name for this type. Numbers are float32 as soon
+ * as they are read, and rounded once, when they are stored. */
+
+/* Number i of p; or 16 from i on. */
+#define GET(p, i) (BF16 ? sl_bf16_to_float(((const sl_bf16 *)(p))[i]) : ((const float *)(p))[i])
+#define PUT(p, i, v)                                     \
+    do {                                                 \
+        if (BF16)                                        \
+            ((sl_bf16 *)(p))[i] = sl_bf16_from_float(v); \
+        else                                             \
+            ((float *)(p))[i] = (v);                     \
+    } while (0)
+#define GET16(p, i) LOAD_AT(p, i, BF16)
+#define PUT16(p, i, v) STORE_AT(p, i, v, BF16)
+
+static void TYPED(chunk_moments)(const void *x, size_t first, size_t end, double mean[LANES],
+                                 double m2[LANES])
+{
+    const double pixels = (double)(end - first);
+    v16 part[PARALLEL] = { 0 };
+    for (size_t i = first; i < end; i++)
+        part[i % PARALLEL] += GET16(x, i * LANES);
+    double sum[LANES] = { 0 };
+    add_to_double(sum, part, PARALLEL);
+    float center[LANES];
+    for (int c = 0; c < LANES; c++) {
+        mean[c] = sum[c] / pixels;
+        center[c] = (float)mean[c];
+    }
+    const v16 middle = LOAD(center);
+    v16 square[PARALLEL] = { 0 }, rest[PARALLEL] = { 0 };
+    for (size_t i = first; i < end; i++) {
+        v16 d = GET16(x, i * LANES) - middle;
+        rest[i % PARALLEL] += d;
+        square[i % PARALLEL] += d * d;
+    }
+    double left[LANES] = { 0 };
+    memset(m2, 0, LANES * sizeof *m2);
+    add_to_double(m2, square, PARALLEL);
+    add_to_double(left, rest, PARALLEL);
+    for (int c = 0; c < LANES; c++) {
+        /* what rounding the centre to float32 left over */
+        double shift = left[c] / pixels;
+        mean[c] = (double)center[c] + shift;
+        m2[c] -= left[c] * shift;
+    }
+}
+
+static void TYPED(moments)(const void *x, size_t pixels, double mean[LANES], double m2[LANES])
+{
+    memset(mean, 0, LANES * sizeof *mean);
+    memset(m2, 0, LANES * sizeof *m2);
+    for (size_t done = 0; done < pixels; done += CHUNK) {
+        size_t n = pixels - done < CHUNK ? pixels - done : CHUNK;
+        double chunk_mean[LANES], chunk_m2[LANES];
+        TYPED(chunk_moments)(x, done, done + n, chunk_mean, chunk_m2);
+        double share = (double)n / (double)(done + n);
+        for (int c = 0; c < LANES; c++) {
+            double delta = chunk_mean[c] - mean[c];
+            mean[c] += delta * share;
+            m2[c] += chunk_m2[c] + delta * delta * (double)done * share;
+        }
+    }
+}
+
+/* The loops below are written once with every term, and inlined with constants for the terms that
+ * are left out: the branches on NULL disappear from the loops. */
+INLINE void TYPED(normalize_loop)(const void *x, const void *residual, void *y, size_t pixels,
+                                  const float *mean, const float *scale, const float *shift,
+                                  bool relu)
+{
+    const v16 m = LOAD(mean), a = LOAD(scale), b = LOAD(shift);
+    for (size_t i = 0; i < pixels; i++) {
+        v16 v = (GET16(x, i * LANES) - m) * a + b;
+        if (residual)
+            v += GET16(residual, i * LANES);
+        PUT16(y, i * LANES, relu ? RELU(v) : v);
+    }
+}
+
+static void TYPED(normalize)(const void *x, const void *residual, void *y, size_t pixels,
+                             const float mean[LANES], const float scale[LANES],
+                             const float shift[LANES], bool relu)
+{
+    if (residual && relu)
+        TYPED(normalize_loop)(x, residual, y, pixels, mean, scale, shift, true);
+    else if (residual)
+        TYPED(normalize_loop)(x, residual, y, pixels, mean, scale, shift, false);
+    else if (relu)
+        TYPED(normalize_loop)(x, NULL, y, pixels, mean, scale, shift, true);
+    else
+        TYPED(normalize_loop)(x, NULL, y, pixels, mean, scale, shift, false);
+}
+
+INLINE void TYPED(bwd_sums_loop)(const void *dy, const void *dy2, const void *y, const void *x,
+                                 void *d_residual, int lanes, size_t pixels, const float *mean,
+                                 double *sum_dz, double *sum_dz_x)
+{
+    const v16 m = LOAD(mean);
+    const v16i kept = FIRST_LANES(lanes);
+    for (size_t done = 0; done < pixels; done += CHUNK) {
+        size_t end = pixels - done < CHUNK ? pixels : done + CHUNK;
+        v16 sum[2] = { 0 }, sum_x[2] = { 0 };
+        for (size_t i = done; i < end; i++) {
+            v16 dz = GET16(dy, i * LANES);
+            if (dy2)
+                dz += GET16(dy2, i * LANES);
+            if (y)
+                dz = MASK(GET16(y, i * LANES) > 0, dz);
+            if (d_residual)
+                PUT16(d_residual, i * LANES, MASK(kept, dz));
+            sum[i & 1] += dz;
+            sum_x[i & 1] += dz * (GET16(x, i * LANES) - m);
+        }
+        add_to_double(sum_dz, sum, 2);
+        add_to_double(sum_dz_x, sum_x, 2);
+    }
+}
+
+static void TYPED(norm_bwd_sums)(const void *dy, const void *dy2, const void *y, const void *x,
+                                 void *d_residual, int lanes, size_t pixels,
+                                 const float mean[LANES], double sum_dz[LANES],
+                                 double sum_dz_x[LANES])
+{
+#define CASE(second, mask, residual) \
+    TYPED(bwd_sums_loop)(dy, second, mask, x, residual, lanes, pixels, mean, sum_dz, sum_dz_x)
+    if (d_residual && dy2 && y)
+        CASE(dy2, y, d_residual);
+    else if (d_residual && y)
+        CASE(NULL, y, d_residual);
+    else if (d_residual && dy2)
+        CASE(dy2, NULL, d_residual);
+    else if (d_residual)
+        CASE(NULL, NULL, d_residual);
+    else if (dy2 && y)
+        CASE(dy2, y, NULL);
+    else if (y)
+        CASE(NULL, y, NULL);
+    else if (dy2)
+        CASE(dy2, NULL, NULL);
+    else
+        CASE(NULL, NULL, NULL);
+#undef CASE
+}
+
+INLINE void TYPED(bwd_apply_loop)(const void *dy, const void *dy2, const void *y, const void *x,
+                                  const void *extra, void *dx, size_t pixels, const float *mean,
+                                  const float *a, const float *b, const float *c)
+{
+    const v16 m = LOAD(mean), va = LOAD(a), vb = LOAD(b), vc = LOAD(c);
+    for (size_t i = 0; i < pixels; i++) {
+        v16 dz = GET16(dy, i * LANES);
+        if (dy2)
+            dz += GET16(dy2, i * LANES);
+        if (y)
+            dz = MASK(GET16(y, i * LANES) > 0, dz);
+        v16 v = dz * va + (GET16(x, i * LANES) - m) * vb + vc;
+        if (extra)
+            v += GET16(extra, i * LANES);
+        PUT16(dx, i * LANES, v);
+    }
+}
+
+static void TYPED(norm_bwd_apply)(const void *dy, const void *dy2, const void *y, const void *x,
+                                  const void *extra, void *dx, size_t pixels,
+                                  const float mean[LANES], const float a[LANES],
+                                  const float b[LANES], const float c[LANES])
+{
+#define CASE(second, mask, more) \
+    TYPED(bwd_apply_loop)(dy, second, mask, x, more, dx, pixels, mean, a, b, c)
+    if (extra && dy2 && y)
+        CASE(dy2, y, extra);
+    else if (extra && y)
+        CASE(NULL, y, extra);
+    else if (extra && dy2)
+        CASE(dy2, NULL, extra);
+    else if (extra)
+        CASE(NULL, NULL, extra);
+    else if (dy2 && y)
+        CASE(dy2, y, NULL);
+    else if (y)
+        CASE(NULL, y, NULL);
+    else if (dy2)
+        CASE(dy2, NULL, NULL);
+    else
+        CASE(NULL, NULL, NULL);
+#undef CASE
+}
+
+static void TYPED(add)(const void *a, const void *b, void *y, size_t n, bool relu)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        v16 v = GET16(a, i);
+        if (b)
+            v += GET16(b, i);
+        PUT16(y, i, relu ? RELU(v) : v);
+    }
+    for (; i < n; i++) {
+        float v = GET(a, i) + (b ? GET(b, i) : 0);
+        PUT(y, i, relu && v < 0 ? 0 : v);
+    }
+}
+
+static void TYPED(relu)(const void *x, void *y, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        PUT16(y, i, RELU(GET16(x, i)));
+    for (; i < n; i++)
+        PUT(y, i, GET(x, i) < 0 ? 0 : GET(x, i));
+}
+
+static void TYPED(relu_bwd)(const void *dy, const void *dy2, const void *y, void *dx, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        v16 v = GET16(dy, i);
+        if (dy2)
+            v += GET16(dy2, i);
+        PUT16(dx, i, MASK(GET16(y, i) > 0, v));
+    }
+    for (; i < n; i++)
+        PUT(dx, i, GET(y, i) > 0 ? GET(dy, i) + (dy2 ? GET(dy2, i) : 0) : 0);
+}
+
+static void TYPED(tile_sum)(const void *x, size_t pixels, float sum[LANES])
+{
+    v16 s = { 0 };
+    for (size_t i = 0; i < pixels; i++)
+        s += GET16(x, i * LANES);
+    STORE(sum, s);
+}
+
+static void TYPED(tile_fill)(void *x, size_t pixels, const float value[LANES])
+{
+    const v16 v = LOAD(value);
+    for (size_t i = 0; i < pixels; i++)
+        PUT16(x, i * LANES, v);
+}
+
+#undef GET
+#undef PUT
+#undef GET16
+#undef PUT16
