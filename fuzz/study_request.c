@@ -24,7 +24,7 @@ static void must(bool fine)
 static void open_lab(lab *l)
 {
     char folder[] = "/tmp/softlabel-fuzz-XXXXXX";
-    const sl_study_new_options options = { .synthetic = true, .recruitment = "prolific" };
+    const sl_study_new_options options = { .synthetic = true, .recruitment = "mturk" };
     const sl_study_data data = { 0 };
     const char *what;
     sl_participant p;

@@ -196,7 +196,8 @@ static sl_status take_trial(const sl_api *api, sl_request *r, sl_participant *p,
 }
 
 /* Named by the trial, so that nobody can ask for images that aren't theirs, or see a class in an
- * address. */
+ * address. A file that is gone is an answer, not a status: others' trials are in the same
+ * transaction. */
 static sl_status show_image(const sl_api *api, sl_request *r, const sl_participant *p,
                             sl_error *err)
 {
@@ -207,9 +208,15 @@ static sl_status show_image(const sl_api *api, sl_request *r, const sl_participa
         return st;
     if (!found)
         return refuse(r, SL_VERDICT_UNKNOWN, NULL, err);
+    sl_error why;
+    char text[sizeof why.message + sizeof why.place];
     r->status = 200;
-    return sl_images_read(api->images, sl_trial_pool(t.kind), (size_t)t.image, &r->reply,
-                          &r->reply_size, &r->type, err);
+    st = sl_images_read(api->images, sl_trial_pool(t.kind), (size_t)t.image, &r->reply,
+                        &r->reply_size, &r->type, &why);
+    if (!st)
+        return SL_OK;
+    sl_log(SL_LOG_WARNING, "an image can't be shown: %s", sl_error_text(&why, text, sizeof text));
+    return sl_api_refuse(r, 500, "image", "the image can't be shown at the moment", err);
 }
 
 /* ---- all calls ---- */

@@ -204,11 +204,12 @@ static sl_status read_pool(sl_study_config *c, sl_pool_id id, sl_mistakes *m, sl
         pool->set = sets[get_choice(m, object, where, "set", sets)];
         break;
     case SL_SOURCE_FOLDER:
-        check_members(m, object, where, "source folder count");
+        check_members(m, object, where, "source folder");
         pool->folder = get_text(m, object, where, "folder");
         break;
     }
-    if (json_object_get(object, "count") || pool->source == SL_SOURCE_SYNTHETIC)
+    if (pool->source == SL_SOURCE_SYNTHETIC ||
+        (pool->source == SL_SOURCE_CIFAR10 && json_object_get(object, "count")))
         pool->count = (uint32_t)get_whole(m, object, where, "count", 1, 1000000);
     return pool->source == SL_SOURCE_CIFAR10 ? read_index(c, pool, object, where, m, err) : SL_OK;
 }
@@ -254,6 +255,11 @@ static void read_recruitment(sl_study_config *c, sl_mistakes *m)
         c->completion_url = get_text(m, object, where, "completion_url");
         if (!is_web_address(c->completion_url))
             sl_mistakes_add(m, "%s: member 'completion_url' isn't a web address (https://...)",
+                            where);
+        else if (strstr(c->completion_url, SL_PROLIFIC_CODE))
+            sl_mistakes_add(m,
+                            "%s: put the completion code that Prolific gave your study in place of "
+                            "'" SL_PROLIFIC_CODE "'",
                             where);
     } else {
         check_members(m, object, where, "kind submit_to");

@@ -9,6 +9,8 @@
 
 #define SL_STUDY_FORMAT "softlabel-study-1"
 #define SL_STUDY_FILE "study.json"
+#define SL_PROLIFIC_CODE "YOURCODE" /* in a new study's completion_url, for its author to replace \
+                                     */
 #define SL_STUDY_MIN_CLASSES 2
 #define SL_STUDY_MAX_CLASSES 16 /* what a ring on a small screen can hold */
 

@@ -119,10 +119,6 @@ static sl_status read_level(reader *r, const char *dir, const char *inside, int 
 {
     struct dirent **entries = NULL;
     int n = scandir(dir, &entries, not_hidden, by_name);
-    if (n < 0 && !inside && (errno == ENOENT || errno == ENOTDIR)) {
-        sl_mistakes_add(r->mistakes, "%s: there is no such folder", dir);
-        return SL_OK;
-    }
     if (n < 0)
         return sl_io_error(err, dir, "read", errno);
     sl_status st = SL_OK;
@@ -139,13 +135,24 @@ sl_status sl_pool_read_folder(sl_images *images, sl_pool_id id, const char *dir,
                               sl_mistakes *mistakes, sl_error *err)
 {
     const char *folder = images->config->pool[id].folder;
-    char *path = NULL;
+    char *path = NULL, *real = NULL;
+    struct stat info;
     reader r = { images, &images->pool[id], 0, mistakes };
     if (!*folder)
         return SL_OK; /* told already */
-    sl_status st = folder[0] == '/' ? SL_OK : sl_path_join(&path, dir, folder, err);
-    if (!st)
-        st = read_level(&r, path ? path : folder, NULL, -1, err);
+    sl_status st = folder[0] == '/' ? sl_path_join(&path, folder, "", err)
+                                    : sl_path_join(&path, dir, folder, err);
+    if (st)
+        return st;
+    /* By one name, so that an image that is in two pools is known for it. */
+    real = realpath(path, NULL);
+    if (!real || stat(real, &info) != 0 || !S_ISDIR(info.st_mode)) {
+        sl_mistakes_add(mistakes, "%s: there is no such folder", path);
+    } else {
+        r.pool->found = true;
+        st = read_level(&r, real, NULL, -1, err);
+    }
+    free(real);
     free(path);
     return st;
 }

@@ -47,6 +47,7 @@ static sl_status read_synthetic(sl_images *images, sl_pool_id id, sl_mistakes *m
                              sl_pool_names[id], i);
     }
     pool->n = st ? 0 : n;
+    pool->found = n > 0;
     return st;
 }
 
@@ -110,6 +111,7 @@ static sl_status take_set(sl_images *images, sl_pool_id id, const sl_dataset *se
     sl_pool *pool = &images->pool[id];
     bool *chosen = NULL;
     size_t n = 0;
+    pool->found = true;
     sl_status st = sl_alloc(&chosen, set->n, sizeof *chosen, err);
     if (!st)
         st = choose(images, id, set, chosen, mistakes, err);
@@ -206,19 +208,60 @@ static void check_pool(const sl_images *images, sl_pool_id id, int needed, int t
                             sl_pool_names[id], of_class[k], config->classes[k], needed);
 }
 
-static void check_pools(const sl_images *images, sl_mistakes *mistakes)
+/* What tells an image from others, across pools. */
+static const char *identity_of(const sl_image *image)
+{
+    return image->path ? image->path : image->name;
+}
+
+static int by_identity(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Who has practised on an image has been told what it shows. */
+static sl_status check_practice_apart(const sl_images *images, sl_mistakes *mistakes, sl_error *err)
+{
+    const sl_pool *practice = &images->pool[SL_POOL_PRACTICE];
+    const sl_pool *judged = &images->pool[SL_POOL_IMAGES];
+    const char **known = NULL, *first = NULL;
+    size_t shared = 0;
+    sl_status st = sl_alloc(&known, practice->n, sizeof *known, err);
+    if (st)
+        return st;
+    for (size_t i = 0; i < practice->n; i++)
+        known[i] = identity_of(&practice->items[i]);
+    qsort(known, practice->n, sizeof *known, by_identity);
+    for (size_t i = 0; i < judged->n; i++) {
+        const char *name = identity_of(&judged->items[i]);
+        if (!bsearch(&name, known, practice->n, sizeof *known, by_identity))
+            continue;
+        first = first ? first : name;
+        shared++;
+    }
+    if (shared > 0)
+        sl_mistakes_add(mistakes, "practice_images: %zu of them are to be judged too, such as '%s'",
+                        shared, first);
+    free(known);
+    return SL_OK;
+}
+
+static sl_status check_pools(const sl_images *images, sl_mistakes *mistakes, sl_error *err)
 {
     const sl_study_config *config = images->config;
-    const int K = config->n_classes;
-    if (K == 0)
-        return;
-    check_pool(images, SL_POOL_IMAGES, (config->images_per_participant + K - 1) / K,
-               config->images_per_participant, mistakes);
-    if (config->practice_blocks > 0)
-        check_pool(images, SL_POOL_PRACTICE, (config->practice_images + K - 1) / K,
-                   config->practice_images, mistakes);
-    if (sl_study_checks(config) > 0)
-        check_pool(images, SL_POOL_ATTENTION, 0, sl_study_checks(config), mistakes);
+    const int K = config->n_classes, judged = config->images_per_participant;
+    const int practised = config->practice_blocks > 0 ? config->practice_images : 0;
+    const struct {
+        int of_class, total;
+    } needed[SL_POOLS] = {
+        [SL_POOL_IMAGES] = { K ? (judged + K - 1) / K : 0, judged },
+        [SL_POOL_PRACTICE] = { K ? (practised + K - 1) / K : 0, practised },
+        [SL_POOL_ATTENTION] = { 0, sl_study_checks(config) },
+    };
+    for (int p = 0; p < SL_POOLS && K > 0; p++)
+        if (needed[p].total > 0 && images->pool[p].found)
+            check_pool(images, (sl_pool_id)p, needed[p].of_class, needed[p].total, mistakes);
+    return practised > 0 ? check_practice_apart(images, mistakes, err) : SL_OK;
 }
 
 static sl_status hash_images(sl_images *images, sl_error *err)
@@ -270,8 +313,8 @@ sl_status sl_images_open(sl_images *images, const sl_study_config *config, const
     }
     if (!st && cifar)
         st = open_cifar(images, data, mistakes, err);
-    if (!st && mistakes->n == 0)
-        check_pools(images, mistakes);
+    if (!st)
+        st = check_pools(images, mistakes, err);
     if (!st)
         st = hash_images(images, err);
     if (st)
@@ -315,7 +358,6 @@ sl_status sl_images_read(const sl_images *images, sl_pool_id pool, size_t i, uns
 
 bool sl_images_same(const sl_images *images, sl_pool_id a, size_t i, sl_pool_id b, size_t j)
 {
-    const sl_image *x = &images->pool[a].items[i], *y = &images->pool[b].items[j];
-    const char *x_place = x->path ? x->path : x->name, *y_place = y->path ? y->path : y->name;
-    return strcmp(x_place, y_place) == 0;
+    return strcmp(identity_of(&images->pool[a].items[i]), identity_of(&images->pool[b].items[j])) ==
+           0;
 }

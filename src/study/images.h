@@ -18,6 +18,7 @@ typedef struct {
     size_t n;
     sl_image *items;
     uint8_t *pixels; /* (n, 3, 32, 32), NULL for a folder */
+    bool found;      /* whether there is what it is taken from; if not, that's a mistake told */
 } sl_pool;
 
 typedef struct {

@@ -9,10 +9,9 @@ void sl_limits_init(sl_limits *limits, double rate, double burst)
     limits->burst = burst;
 }
 
-bool sl_limits_take(sl_limits *limits, uint64_t address, double now)
+/* The address's requests, as of now. */
+static double *fill(sl_limits *limits, uint64_t address, double now)
 {
-    if (limits->rate <= 0)
-        return true;
     address |= 1; /* never 0 */
     const size_t i = (size_t)(address >> 32) % SL_LIMITS_BUCKETS;
     if (limits->bucket[i].address != address) { /* new, or in place of another's */
@@ -23,8 +22,19 @@ bool sl_limits_take(sl_limits *limits, uint64_t address, double now)
     double *left = &limits->bucket[i].left;
     *left = fmin(limits->burst, *left + fmax(0, now - limits->bucket[i].at) * limits->rate);
     limits->bucket[i].at = now;
-    if (*left < 1)
+    return left;
+}
+
+bool sl_limits_left(sl_limits *limits, uint64_t address, double now)
+{
+    return limits->rate <= 0 || *fill(limits, address, now) >= 1;
+}
+
+bool sl_limits_take(sl_limits *limits, uint64_t address, double now)
+{
+    if (!sl_limits_left(limits, address, now))
         return false;
-    *left -= 1;
+    if (limits->rate > 0)
+        *fill(limits, address, now) -= 1;
     return true;
 }

@@ -19,6 +19,8 @@ typedef struct {
 
 void sl_limits_init(sl_limits *limits, double rate, double burst);
 
+/* Whether address has a request left, without taking it. */
+bool sl_limits_left(sl_limits *limits, uint64_t address, double now);
 /* Takes one request of address (a hash) at a time in seconds; false if there's none left. Rate 0:
  * always true. */
 bool sl_limits_take(sl_limits *limits, uint64_t address, double now);

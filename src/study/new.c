@@ -191,7 +191,7 @@ static json_t *recruitment_of(const char *kind)
                          "https://workersandbox.mturk.com");
     if (strcmp(kind, "prolific") == 0)
         return json_pack("{s:s, s:s}", "kind", kind, "completion_url",
-                         "https://app.prolific.com/submissions/complete?cc=YOURCODE");
+                         "https://app.prolific.com/submissions/complete?cc=" SL_PROLIFIC_CODE);
     return json_pack("{s:s}", "kind", "open");
 }
 

@@ -16,6 +16,7 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@
 #define HEADER_MAX_BYTES 32768
 #define CONNECTIONS 1000
 #define IDLE_SECONDS 20 /* a connection without a byte */
-#define LOGIN_RATE 0.2  /* wrong passwords a second and address */
+#define MTURK "https://*.mturk.com"
+#define LOGIN_RATE 0.2 /* wrong passwords a second and address */
 
 typedef struct {
     sl_study *study;
@@ -123,16 +125,42 @@ static uint64_t hash_address(const struct sockaddr *address)
     return sl_fnv1a(SL_FNV1A_OFFSET, &((const struct sockaddr_in *)address)->sin_addr, 4);
 }
 
+static enum MHD_Result last_forwarded(void *last, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
+{
+    (void)kind;
+    if (strcasecmp(name, "X-Forwarded-For") == 0)
+        *(const char **)last = value;
+    return MHD_YES;
+}
+
+/* The visitor that the proxy saw: the last of X-Forwarded-For's last line. Whatever stands before
+ * it, the visitor may have sent. */
+static bool forwarded(struct MHD_Connection *connection, uint64_t *out)
+{
+    const char *last = NULL;
+    struct sockaddr_in v4 = { .sin_family = AF_INET };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, last_forwarded, (void *)&last);
+    if (!last)
+        return false;
+    const char *comma = strrchr(last, ',');
+    last = comma ? comma + 1 : last;
+    last += strspn(last, " ");
+    if (inet_pton(AF_INET, last, &v4.sin_addr) == 1)
+        *out = hash_address((struct sockaddr *)&v4);
+    else if (inet_pton(AF_INET6, last, &v6.sin6_addr) == 1)
+        *out = hash_address((struct sockaddr *)&v6);
+    else
+        *out = sl_fnv1a(SL_FNV1A_OFFSET, last, strlen(last));
+    return true;
+}
+
 static uint64_t client_of(const server *s, struct MHD_Connection *connection)
 {
-    if (s->options.behind_proxy) {
-        const char *chain =
-            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Forwarded-For");
-        const char *last = chain ? strrchr(chain, ',') : NULL;
-        last = last ? last + 1 : chain;
-        if (last)
-            return sl_fnv1a(SL_FNV1A_OFFSET, last, strlen(last));
-    }
+    uint64_t visitor;
+    if (s->options.behind_proxy && forwarded(connection, &visitor))
+        return visitor;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     return info ? hash_address(info->client_addr) : 0;
@@ -161,10 +189,13 @@ static bool is_admin(const server *s, struct MHD_Connection *connection)
 static enum MHD_Result serve_admin(server *s, struct MHD_Connection *connection,
                                    const sl_page_file *file)
 {
-    const bool tried = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+    const uint64_t client = client_of(s, connection);
+    const double now = clock_seconds();
+    if (!sl_limits_left(&s->logins, client, now)) /* whatever it is, or guessing would go on */
+        return say(s, connection, 429, "too many wrong passwords; try again in a minute\n");
     if (!is_admin(s, connection)) {
-        if (tried && !sl_limits_take(&s->logins, client_of(s, connection), clock_seconds()))
-            return say(s, connection, 429, "too many wrong passwords; try again in a minute\n");
+        if (MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization"))
+            (void)sl_limits_take(&s->logins, client, now);
         return say(s, connection, 401, "the dashboard needs the user admin and its password\n");
     }
     if (file)
@@ -363,7 +394,8 @@ static void log_line(void *user, const char *format, va_list args)
         sl_log(SL_LOG_DEBUG, "%.*s", (int)strcspn(line, "\n"), line);
 }
 
-/* Who may frame the page, and where it may send a form. */
+/* Who may frame the page, and where it may send a form: MTurk passes its form on from one of its
+ * hosts to another, which some browsers count too. */
 static sl_status write_csp(server *s, sl_error *err)
 {
     const json_t *item;
@@ -372,8 +404,8 @@ static sl_status write_csp(server *s, sl_error *err)
     used = (size_t)snprintf(s->csp, sizeof s->csp,
                             "default-src 'none'; script-src 'self'; style-src 'self'; "
                             "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; "
-                            "frame-ancestors %s; form-action 'self'",
-                            mturk ? "https://*.mturk.com" : "'none'");
+                            "frame-ancestors %s; form-action 'self'%s",
+                            mturk ? MTURK : "'none'", mturk ? " " MTURK : "");
     json_array_foreach((json_t *)(uintptr_t)s->study->config.submit_to, i, item)
     {
         if (used < sizeof s->csp)

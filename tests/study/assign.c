@@ -10,7 +10,7 @@ enum { IMAGES = 100, CLASSES = 10, SHARE = 20 };
 /* n images, their classes in turn; with unknown > 0, so many of them without a class. */
 static sl_assign *make(size_t n, size_t unknown, sl_image *items)
 {
-    const sl_pool pool = { n, items, NULL };
+    const sl_pool pool = { .n = n, .items = items };
     sl_assign *assign = NULL;
     for (size_t i = 0; i < n; i++)
         items[i] = (sl_image){ .truth = i < unknown ? -1 : (int)(i % CLASSES) };

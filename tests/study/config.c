@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct {
     char lines[40][700];
@@ -26,6 +27,23 @@ static sl_status check(const char *folder, told *t, sl_error *err)
     return st;
 }
 
+static void make_folder(const char *folder, const char *name)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void write_file(const char *folder, const char *name, const char *bytes, size_t n)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    assert_int_equal(fclose(file), 0);
+}
+
 static void test_new_study_is_in_order(void **state)
 {
     (void)state;
@@ -38,7 +56,13 @@ static void test_new_study_is_in_order(void **state)
         told t;
         sl_error err;
         assert_int_equal(sl_study_new(folder, &options, &data, &what, &err), SL_OK);
-        assert_int_equal(check(folder, &t, &err), SL_OK);
+        if (i < 2) {
+            assert_int_equal(check(folder, &t, &err), SL_OK);
+        } else { /* only Prolific knows its completion code */
+            assert_int_equal(check(folder, &t, &err), SL_EFORMAT);
+            assert_int_equal(t.n, 1);
+            assert_non_null(strstr(t.lines[0], "'YOURCODE'"));
+        }
         assert_int_equal(sl_study_new(folder, &options, &data, &what, &err), SL_EINVAL);
         fixture_remove(folder);
     }
@@ -56,6 +80,9 @@ static void test_every_mistake_is_told(void **state)
         { "wrong type", "{\"task\":{\"smooth\":\"no\"}}", "member 'smooth' isn't" },
         { "a share above 1", "{\"practice\":{\"pass\":75}}", "member 'pass' is 75" },
         { "no source", "{\"images\":{\"source\":\"flickr\"}}", "'flickr', expected 'synthetic'" },
+        { "a member of another source",
+          "{\"images\":{\"source\":\"folder\",\"folder\":\"one\",\"count\":1}}",
+          "images: member 'count' is unknown" },
         { "too few images", "{\"images\":{\"count\":10}}", "has 10 images, but a participant" },
         { "too few checks", "{\"attention_images\":{\"count\":2}}", "has 2 images" },
         { "one class", "{\"classes\":[\"a\"]}", "classes: expected a list of 2 to 16 names" },
@@ -68,8 +95,12 @@ static void test_every_mistake_is_told(void **state)
           "nothing behind the host" },
         { "injection", "{\"recruitment\":{\"kind\":\"mturk\",\"submit_to\":[\"https://a; *\"]}}",
           "nothing behind the host" },
-        { "a folder", "{\"images\":{\"source\":\"folder\",\"folder\":\"gone\",\"count\":1}}",
+        { "a folder", "{\"images\":{\"source\":\"folder\",\"folder\":\"gone\"}}",
           "there is no such folder" },
+        { "practising what is judged",
+          "{\"images\":{\"source\":\"folder\",\"folder\":\"one\"},"
+          "\"practice_images\":{\"source\":\"folder\",\"folder\":\"./one\"}}",
+          "practice_images: 1 of them are to be judged too" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *folder = fixture_folder();
@@ -77,6 +108,8 @@ static void test_every_mistake_is_told(void **state)
         sl_error err;
         bool found = false;
         fixture_study(folder, cases[i].change);
+        make_folder(folder, "one");
+        write_file(folder, "one/a.gif", "GIF89a", 6);
         assert_int_equal(check(folder, &t, &err), SL_EFORMAT);
         for (size_t k = 0; k < t.n; k++)
             found = found || strstr(t.lines[k], cases[i].told);
@@ -98,16 +131,15 @@ static void test_mistakes_are_told_at_once(void **state)
     assert_int_equal(check(folder, &t, &err), SL_EFORMAT);
     assert_int_equal(t.n, 5);
     fixture_remove(folder);
-}
 
-static void write_file(const char *folder, const char *name, const char *bytes, size_t n)
-{
-    char path[400];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, n, file), n);
-    assert_int_equal(fclose(file), 0);
+    /* What is wrong with the images isn't kept back until the rest is right. */
+    folder = fixture_folder();
+    make_folder(folder, "empty");
+    fixture_study(folder, "{\"title\":7,\"images\":{\"count\":10},\"practice_images\":null,"
+                          "\"attention_images\":{\"source\":\"folder\",\"folder\":\"empty\"}}");
+    assert_int_equal(check(folder, &t, &err), SL_EFORMAT);
+    assert_int_equal(t.n, 4);
+    fixture_remove(folder);
 }
 
 static void test_not_json(void **state)

@@ -119,7 +119,8 @@ static void test_headers(void **state)
     server = fixture_serve(folder, 0, NULL);
     page = fixture_request(server.port, "/", NULL, NULL);
     assert_true(has_header(&page, "frame-ancestors https://*.mturk.com;"));
-    assert_true(has_header(&page, "form-action 'self' https://www.mturk.com\r\n"));
+    assert_true(
+        has_header(&page, "form-action 'self' https://*.mturk.com https://www.mturk.com\r\n"));
     assert_false(has_header(&page, "X-Frame-Options"));
     fixture_reply_release(&page);
     fixture_stop(server);
@@ -222,6 +223,9 @@ static void test_dashboard_needs_the_password(void **state)
         fixture_reply_release(&reply);
     }
     assert_in_range(refused, 15, 30);
+    fixture_reply right = fixture_request(server.port, "/admin", packed, NULL);
+    assert_int_equal(right.status, 429); /* or one could guess as fast as ever */
+    fixture_reply_release(&right);
     fixture_stop(server);
     fixture_remove(folder);
 }
@@ -250,6 +254,46 @@ static void test_rate_limit(void **state)
     fixture_remove(folder);
 }
 
+/* Behind a proxy each visitor has a limit; what a visitor claims about itself changes nothing. */
+static void test_rate_limit_behind_a_proxy(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *why, *lines; /* %d: counts */
+        bool limited;
+    } cases[] = {
+        { "visitors apart", "X-Forwarded-For: 10.0.0.%d\r\n", false },
+        { "one visitor", "X-Forwarded-For: 10.1.0.1\r\n", true },
+        { "a chain of its own", "X-Forwarded-For: 9.9.9.%d, 10.1.0.2\r\n", true },
+        { "a line of its own", "X-Forwarded-For: 9.9.9.%d\r\nX-Forwarded-For: 10.1.0.3\r\n", true },
+        { "a household's addresses", "X-Forwarded-For: 2001:db8:0:1::%d\r\n", true },
+    };
+    char *folder = fixture_folder();
+    sl_study_serve_options options = sl_study_serve_options_default();
+    options.rate = 1; /* and 20 at once */
+    options.behind_proxy = true;
+    fixture_study(folder, NULL);
+    fixture_server server = fixture_serve(folder, 0, &options);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        int refused = 0;
+        for (int i = 0; i < 40; i++) {
+            char lines[160], request[300];
+            snprintf(lines, sizeof lines, cases[c].lines, i);
+            const int n = snprintf(request, sizeof request,
+                                   "GET /api/study HTTP/1.1\r\nHost: a\r\n%s"
+                                   "Connection: close\r\n\r\n",
+                                   lines);
+            fixture_reply reply = fixture_exchange(server.port, request, (size_t)n);
+            refused += reply.status == 429;
+            fixture_reply_release(&reply);
+        }
+        if (cases[c].limited != (refused > 10))
+            fail_msg("%s: %d of 40 refused", cases[c].why, refused);
+    }
+    fixture_stop(server);
+    fixture_remove(folder);
+}
+
 static void test_one_server_a_study(void **state)
 {
     (void)state;
@@ -266,12 +310,59 @@ static void test_one_server_a_study(void **state)
     fixture_remove(folder);
 }
 
+/* An image's file that is gone is that participant's trouble, and nobody else's: no transaction is
+ * given up for it. */
+static void test_a_lost_image(void **state)
+{
+    (void)state;
+    char *folder = fixture_folder(), path[300];
+    sl_error err;
+    snprintf(path, sizeof path, "%s/pictures", folder);
+    assert_int_equal(sl_make_directories(path, &err), SL_OK);
+    for (int i = 0; i < 20; i++) {
+        snprintf(path, sizeof path, "%s/pictures/%02d.gif", folder, i);
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        fputs("GIF89a", file);
+        fclose(file);
+    }
+    fixture_study(folder, "{\"images\":{\"source\":\"folder\",\"folder\":\"pictures\"},"
+                          "\"practice\":{\"blocks\":0},\"attention\":{\"every\":0}}");
+    fixture_server server = fixture_serve(folder, 0, NULL);
+    char *token = fixture_join(server.port), bearer[120];
+    snprintf(bearer, sizeof bearer, "Bearer %s", token);
+    fixture_reply image = fixture_request(server.port, "/api/image/0", bearer, NULL);
+    assert_int_equal(image.status, 200);
+    assert_true(has_header(&image, "Content-Type: image/gif\r\n"));
+    fixture_reply_release(&image);
+    for (int i = 0; i < 20; i++) {
+        snprintf(path, sizeof path, "%s/pictures/%02d.gif", folder, i);
+        assert_int_equal(unlink(path), 0);
+    }
+    int status;
+    json_t *refusal = fixture_json(server.port, "/api/image/0", token, NULL, &status);
+    assert_int_equal(status, 500);
+    assert_true(is(refusal, "code", "image"));
+    assert_null(strstr(json_string_value(json_object_get(refusal, "error")), folder));
+    json_decref(refusal);
+    json_decref(post_trial(server.port, token, 0, 1, &status));
+    assert_int_equal(status, 200);
+    free(token);
+    fixture_stop(server);
+    fixture_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_way),  cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_recruiting), cmocka_unit_test(test_dashboard_needs_the_password),
-        cmocka_unit_test(test_rate_limit), cmocka_unit_test(test_one_server_a_study),
+        cmocka_unit_test(test_whole_way),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_recruiting),
+        cmocka_unit_test(test_dashboard_needs_the_password),
+        cmocka_unit_test(test_rate_limit),
+        cmocka_unit_test(test_one_server_a_study),
+        cmocka_unit_test(test_rate_limit_behind_a_proxy),
+        cmocka_unit_test(test_a_lost_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
