@@ -58,12 +58,12 @@ double sl_correlation(const double *a, const double *b, size_t n)
 {
     double mean_a = 0, mean_b = 0, ab = 0, aa = 0, bb = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        mean_a += a[i] / (double)n;
-        mean_b += b[i] / (double)n;
+    for (size_t i = 0; i < n; i++) { /* from the first, so that equal values have exactly mean 0 */
+        mean_a += (a[i] - a[0]) / (double)n;
+        mean_b += (b[i] - b[0]) / (double)n;
     }
     for (size_t i = 0; i < n; i++) {
-        const double da = a[i] - mean_a, db = b[i] - mean_b;
+        const double da = a[i] - a[0] - mean_a, db = b[i] - b[0] - mean_b;
         ab += da * db;
         aa += da * da;
         bb += db * db;

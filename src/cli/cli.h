@@ -47,6 +47,7 @@ int cmd_data(const cli_command *self, int argc, char **argv);
 int cmd_train(const cli_command *self, int argc, char **argv);
 int cmd_finetune(const cli_command *self, int argc, char **argv);
 int cmd_evaluate(const cli_command *self, int argc, char **argv);
+int cmd_attack(const cli_command *self, int argc, char **argv);
 int cmd_report(const cli_command *self, int argc, char **argv);
 int cmd_labels(const cli_command *self, int argc, char **argv);
 int cmd_model(const cli_command *self, int argc, char **argv);

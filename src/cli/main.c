@@ -12,6 +12,8 @@ static const cli_command commands[] = {
       "softlabel finetune model.safetensors --targets human --out runs/human", cmd_finetune },
     { "evaluate", "score a model on every data set at hand",
       "softlabel evaluate model.safetensors --json", cmd_evaluate },
+    { "attack", "score a model on images moved against it",
+      "softlabel attack runs/human-0 --epsilon 2/255,8/255", cmd_attack },
     { "study", "collect people's judgments in the browser", "softlabel study new pilot",
       cmd_study },
     { "labels", "turn raw trials into distributions",

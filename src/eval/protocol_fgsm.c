@@ -1,10 +1,10 @@
 /* The protocol's attack: the gradient sign step on a network filled by rule. */
+#include "eval/attack.h"
 #include "eval/fgsm.h"
 #include "eval/fill.h"
 #include "eval/metrics.h"
 #include "eval/verify.h"
 #include "models/model.h"
-#include "nn/plan.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,20 +19,19 @@ typedef struct {
     double mean[3], std[3];
     int labels[MAX_IMAGES];
     sl_model *model;
-    sl_plan *plan;
-    float *pixels, *moved;   /* (n,3,32,32) in [0,1]: clean, after a step */
-    float *input, *gradient; /* (n,3,32,32) normalised; d loss / d input of the clean images */
+    sl_attacker *attacker;
+    float *pixels, *moved; /* (n,3,32,32) in [0,1]: clean, after a step */
+    float *gradient;       /* (n,3,32,32): d loss / d normalised pixels, of the clean images */
     float *target, *logits, *losses; /* (n,classes), (n,classes), (n) */
     double *want;                    /* (n,classes) */
 } attack;
 
 static void release(attack *a)
 {
-    sl_plan_destroy(a->plan);
+    sl_attacker_destroy(a->attacker);
     sl_model_destroy(a->model);
     free(a->pixels);
     free(a->moved);
-    free(a->input);
     free(a->gradient);
     free(a->target);
     free(a->logits);
@@ -87,19 +86,13 @@ static sl_status read_images(attack *a, const json_t *part, sl_error *err)
 static sl_status prepare(attack *a, sl_device *device, sl_error *err)
 {
     const size_t n = (size_t)a->n, classes = (size_t)a->classes;
-    const sl_plan_options options = { .batch = a->n,
-                                      .mode = SL_MODE_EVAL_GRAD,
-                                      .input_grad = true };
+    float mean[3], std[3];
     const struct {
         float **out;
         size_t count;
-    } arrays[] = { { &a->pixels, n * PIXELS },
-                   { &a->moved, n * PIXELS },
-                   { &a->input, n * PIXELS },
-                   { &a->gradient, n * PIXELS },
-                   { &a->target, n * classes },
-                   { &a->logits, n * classes },
-                   { &a->losses, n } };
+    } arrays[] = { { &a->pixels, n * PIXELS },   { &a->moved, n * PIXELS },
+                   { &a->gradient, n * PIXELS }, { &a->target, n * classes },
+                   { &a->logits, n * classes },  { &a->losses, n } };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         sl_status st = sl_alloc_aligned(arrays[i].out, arrays[i].count, sizeof(float), err);
         if (st)
@@ -113,18 +106,19 @@ static sl_status prepare(attack *a, sl_device *device, sl_error *err)
         a->pixels[k] = (float)(floor(256 * sl_fill_unit(fill, k)) / 255);
     for (size_t i = 0; i < n; i++)
         a->target[i * classes + (size_t)a->labels[i]] = 1;
-    return sl_plan_create(&a->plan, sl_model_graph(a->model), sl_model_params(a->model), device,
-                          &options, err);
+    for (int c = 0; c < 3; c++) {
+        mean[c] = (float)a->mean[c];
+        std[c] = (float)a->std[c];
+    }
+    sl_model_set_normalization(a->model, mean, std);
+    return sl_attacker_create(&a->attacker, a->model, device, a->n, NULL, NULL, err);
 }
 
-/* Losses and logits of pixels; gradient (may be NULL) of the mean loss by the normalised input. */
+/* Losses and logits of pixels; gradient may be NULL. */
 static sl_status run(attack *a, const float *pixels, float *gradient, sl_error *err)
 {
-    for (size_t k = 0; k < (size_t)a->n * PIXELS; k++) {
-        size_t c = k / (PIXELS / 3) % 3;
-        a->input[k] = (float)(((double)pixels[k] - a->mean[c]) / a->std[c]);
-    }
-    return sl_plan_step(a->plan, a->input, a->target, a->losses, a->logits, gradient, err);
+    return sl_attacker_gradient(a->attacker, pixels, a->target, a->losses, a->logits, gradient,
+                                err);
 }
 
 static sl_status check_losses(attack *a, sl_verify_report *report, const json_t *wanted,
