@@ -39,7 +39,7 @@ static int report_table(const cli_command *self, int argc, char **argv)
     if (!st && o.common.json)
         st = sl_main_table_json(table, &json, &err);
     else if (!st)
-        st = sl_main_table_write(table, stdout, &err);
+        st = sl_main_table_write(table, SL_TABLE_TEXT, stdout, &err);
     if (json)
         cli_print_json(json);
     sl_main_table_destroy(table);

@@ -38,6 +38,48 @@ static const struct {
     [SL_REPORT_C10_50K] = { "c10 50k", "c10_50k_loss", "c10_50k_acc" },
 };
 
+static const struct {
+    const char *targets, *name, *title;
+    sl_report_column selects;
+} kinds[SL_KIND_COUNT] = {
+    [SL_KIND_HARD] = { "hard", "control", "CIFAR10", SL_REPORT_C10_VAL },
+    [SL_KIND_HUMAN] = { "human", "human", "CIFAR10H", SL_REPORT_C10H_VAL },
+    [SL_KIND_SAMPLED] = { "sampled", "sampled", "labels sampled from CIFAR10H",
+                          SL_REPORT_C10H_VAL },
+    [SL_KIND_SMOOTHED] = { "smoothed", "smoothed", "smoothed labels of CIFAR10",
+                           SL_REPORT_C10_VAL },
+};
+
+const char *sl_tuning_kind_name(sl_tuning_kind kind)
+{
+    return kinds[kind].name;
+}
+
+const char *sl_tuning_kind_title(sl_tuning_kind kind)
+{
+    return kinds[kind].title;
+}
+
+sl_report_column sl_tuning_kind_selects(sl_tuning_kind kind)
+{
+    return kinds[kind].selects;
+}
+
+static sl_status read_kind(const json_t *settings, sl_tuning_kind *out, sl_error *err)
+{
+    const char *targets;
+    sl_status st = sl_json_get_string(settings, "targets", &targets, err);
+
+    for (int k = 0; k < SL_KIND_COUNT && !st; k++)
+        if (strcmp(targets, kinds[k].targets) == 0) {
+            *out = (sl_tuning_kind)k;
+            return SL_OK;
+        }
+    return st ? st
+              : sl_error_set(err, SL_EUNSUPPORTED, "'targets' is '%s', which no table has",
+                             targets);
+}
+
 const char *sl_report_column_title(sl_report_column column)
 {
     return columns[column].title;
@@ -77,7 +119,7 @@ static sl_status read_settings(sl_tuning_run *r, const json_t *settings, sl_erro
         { "split_seed", &r->split_seed },
         { "seed", &r->seed },
     };
-    sl_status st = sl_json_get_string(settings, "targets", &r->targets, err);
+    sl_status st = read_kind(settings, &r->kind, err);
 
     for (size_t i = 0; i < sizeof integers / sizeof integers[0] && !st; i++)
         st = sl_json_get_int(settings, integers[i].key, 0, INT64_MAX, integers[i].value, err);
@@ -85,6 +127,8 @@ static sl_status read_settings(sl_tuning_run *r, const json_t *settings, sl_erro
         st = sl_json_get_number(settings, "lr", &r->lr, err);
     if (!st)
         st = sl_json_get_number(settings, "weight_decay", &r->weight_decay, err);
+    if (!st && json_object_get(settings, "mixup"))
+        st = sl_json_get_number(settings, "mixup", &r->mixup, err);
     return st ? st : sl_json_get_string(settings, "augment", &r->augment, err);
 }
 
@@ -125,6 +169,11 @@ static sl_status read_run(sl_tuning_run *r, sl_error *err)
         st = sl_json_get_string(model, "checkpoint_sha256", &r->checkpoint, err);
     if (!st)
         st = sl_json_get_string(r->json, "rule", &r->rule, err);
+    if (!st)
+        st = read_cell(r->json, "seconds", &r->seconds, err);
+    r->best = "";
+    if (!st && json_object_get(r->json, "best_sha256"))
+        st = sl_json_get_string(r->json, "best_sha256", &r->best, err);
     if (!st)
         st = read_row(r->json, "before", &r->before, err);
     return st ? st : read_row(r->json, "selected", &r->selected, err);

@@ -24,15 +24,31 @@ typedef struct {
     double loss[SL_REPORT_COLUMNS], accuracy[SL_REPORT_COLUMNS]; /* NaN: not measured */
 } sl_report_row;
 
+/* What a run was tuned on, in the order of the tables. */
+typedef enum {
+    SL_KIND_HARD, /* the control */
+    SL_KIND_HUMAN,
+    SL_KIND_SAMPLED, /* one-hot labels drawn from the human distributions */
+    SL_KIND_SMOOTHED,
+    SL_KIND_COUNT
+} sl_tuning_kind;
+
+const char *sl_tuning_kind_name(sl_tuning_kind kind);  /* "control", "human" */
+const char *sl_tuning_kind_title(sl_tuning_kind kind); /* "CIFAR10", "CIFAR10H" */
+/* By whose loss the paper's rule selects: c10h val for what came from people, else c10 val. */
+sl_report_column sl_tuning_kind_selects(sl_tuning_kind kind);
+
 /* A fine-tuning run. Strings live as long as json. */
 typedef struct {
     const char *folder; /* borrowed */
     json_t *json;
-    const char *model, *checkpoint;  /* name, SHA-256 of the file it came from */
-    const char *targets;             /* "human", "hard" */
+    const char *model, *checkpoint; /* name, SHA-256 of the file it came from */
+    sl_tuning_kind kind;
+    double mixup;                    /* alpha; 0: without */
+    const char *best;                /* SHA-256 of best.safetensors, the selected row's model; "" */
     const char *test, *human, *note; /* hashes of the data; "" without human labels */
     const char *augment, *rule;
-    double lr, weight_decay;
+    double lr, weight_decay, seconds; /* NaN: not known */
     int64_t epochs, batch_size, split_seed, seed;
     sl_report_row before, selected;
 } sl_tuning_run;

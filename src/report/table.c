@@ -1,18 +1,8 @@
-#include "report/table.h"
-
-#include "base/memory.h"
+#include "report/table_private.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { GAP = 2 };
-
-struct sl_table {
-    sl_arena memory;
-    size_t n_columns, n_cells, capacity;
-    const char **cells; /* row by row */
-};
 
 sl_status sl_table_create(sl_table **out, int n_columns, sl_error *err)
 {
@@ -29,6 +19,7 @@ void sl_table_destroy(sl_table *table)
         return;
     sl_arena_release(&table->memory);
     free(table->cells);
+    free(table->notes);
     free(table);
 }
 
@@ -50,68 +41,56 @@ sl_status sl_table_cell(sl_table *table, sl_error *err, const char *format, ...)
     return st;
 }
 
-/* Characters, not bytes: a UTF-8 continuation byte is 10xxxxxx. */
-static size_t width(const char *text)
+sl_status sl_table_section(sl_table *table, const char *text, sl_error *err)
 {
-    size_t n = 0;
+    const size_t wanted = table->n_cells + table->n_columns;
+    sl_status st = sl_grow(&table->cells, &table->capacity, wanted, sizeof *table->cells, err);
 
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
+    if (!st)
+        st = sl_arena_strdup(&table->memory, &table->cells[table->n_cells], text, err);
+    if (st)
+        return st;
+    while (++table->n_cells < wanted)
+        table->cells[table->n_cells] = NULL;
+    return SL_OK;
 }
 
-static const char *cell_at(const sl_table *t, size_t row, size_t column)
+sl_status sl_table_title(sl_table *table, const char *text, sl_error *err)
 {
-    size_t i = row * t->n_columns + column;
-
-    return i < t->n_cells ? t->cells[i] : "";
+    return sl_arena_strdup(&table->memory, &table->title, text, err);
 }
 
-static size_t column_width(const sl_table *t, size_t n_rows, size_t column)
+sl_status sl_table_note(sl_table *table, sl_error *err, const char *format, ...)
 {
-    size_t widest = 0;
+    char text[1000];
+    va_list args;
 
-    for (size_t r = 0; r < n_rows; r++) {
-        size_t w = width(cell_at(t, r, column));
-
-        widest = w > widest ? w : widest;
-    }
-    return widest;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    sl_status st = sl_grow(&table->notes, &table->notes_capacity, table->n_notes + 1,
+                           sizeof *table->notes, err);
+    if (!st)
+        st = sl_arena_strdup(&table->memory, &table->notes[table->n_notes], text, err);
+    table->n_notes += !st;
+    return st;
 }
 
-static void spaces(FILE *out, size_t n)
+size_t sl_table_rows(const sl_table *t)
 {
-    fprintf(out, "%*s", (int)n, "");
+    return (t->n_cells + t->n_columns - 1) / t->n_columns;
 }
 
-static void write_row(const sl_table *t, size_t n_rows, size_t row, FILE *out)
+const char *sl_table_at(const sl_table *t, size_t row, size_t column)
 {
-    for (size_t c = 0; c < t->n_columns; c++) {
-        const char *text = cell_at(t, row, c);
-        size_t rest = column_width(t, n_rows, c) - width(text);
+    const size_t i = row * t->n_columns + column;
 
-        if (c > 0)
-            spaces(out, GAP + rest);
-        fputs(text, out);
-        if (c == 0 && t->n_columns > 1)
-            spaces(out, rest);
-    }
-    fputc('\n', out);
+    return i < t->n_cells && t->cells[i] ? t->cells[i] : "";
 }
 
-void sl_table_write(const sl_table *table, FILE *out)
+bool sl_table_is_section(const sl_table *t, size_t row)
 {
-    size_t n_rows = (table->n_cells + table->n_columns - 1) / table->n_columns;
-    size_t total = 0;
+    const size_t second = row * t->n_columns + 1;
 
-    for (size_t c = 0; c < table->n_columns; c++)
-        total += column_width(table, n_rows, c) + (c ? GAP : 0);
-    for (size_t r = 0; r < n_rows; r++) {
-        write_row(table, n_rows, r, out);
-        if (r == 0) {
-            for (size_t i = 0; i < total; i++)
-                fputc('-', out);
-            fputc('\n', out);
-        }
-    }
+    return t->n_columns > 1 && second < t->n_cells && !t->cells[second];
 }

@@ -61,7 +61,7 @@ static void text_has_means_and_deviations(void **state)
     size_t size;
     sl_error err;
     FILE *out = open_memstream(&text, &size);
-    expect_ok(sl_main_table_write(table, out, &err), &err);
+    expect_ok(sl_main_table_write(table, SL_TABLE_TEXT, out, &err), &err);
     fclose(out);
     /* clang-format off */
     static const char expected[] =
@@ -120,7 +120,9 @@ static void what_does_not_belong_together_is_refused(void **state)
     const char *mixed[] = { a, make_run(dir, "c", &other_data) };
     expect_error(sl_main_table_create(&table, mixed, 2, &err), SL_EMISMATCH, &err,
                  "different data");
-    const char *unfinished[] = { a, dir };
+    const char *empty = fixture_path(dir, "empty");
+    fixture_make_dir(empty);
+    const char *unfinished[] = { a, empty };
     expect_error(sl_main_table_create(&table, unfinished, 2, &err), SL_ENOTFOUND, &err,
                  "finished run");
     assert_null(table);
