@@ -46,6 +46,7 @@ int cli_dispatch(const cli_command *commands, const char *intro, int argc, char 
 int cmd_data(const cli_command *self, int argc, char **argv);
 int cmd_train(const cli_command *self, int argc, char **argv);
 int cmd_finetune(const cli_command *self, int argc, char **argv);
+int cmd_finetune_grid(int argc, char **argv); /* finetune --grid */
 int cmd_evaluate(const cli_command *self, int argc, char **argv);
 int cmd_attack(const cli_command *self, int argc, char **argv);
 int cmd_report(const cli_command *self, int argc, char **argv);

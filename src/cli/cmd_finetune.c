@@ -5,9 +5,11 @@
 #include <limits.h>
 #include <softlabel/train.h>
 #include <stdio.h>
+#include <string.h>
 
 enum {
     KEY_TARGETS = 1,
+    KEY_GRID,
     KEY_OUT,
     KEY_RESUME,
     KEY_EPOCHS,
@@ -21,6 +23,7 @@ enum {
 };
 
 static const struct argp_option option_list[] = {
+    { "grid", KEY_GRID, NULL, 0, "many runs: see 'softlabel finetune --grid --help'", 0 },
     { "targets", KEY_TARGETS, "NAME", 0, "human, or hard: the control (human)", 0 },
     { "out", KEY_OUT, "DIR", 0, "folder of the run; the same command goes on with it", 0 },
     { "resume", KEY_RESUME, NULL, 0, "go on in --out with all the options it was begun with", 0 },
@@ -203,6 +206,9 @@ static sl_status finetune(options *all, sl_error *err)
 
 int cmd_finetune(const cli_command *self, int argc, char **argv)
 {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--grid") == 0)
+            return cmd_finetune_grid(argc, argv);
     static const struct argp argp = { .options = option_list,
                                       .parser = parse,
                                       .args_doc = "MODEL" };

@@ -1,0 +1,359 @@
+#include "cli/grid.h"
+
+#include "base/file.h"
+#include "cli/child.h"
+#include "cli/cli.h"
+#include "report/run_result.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_METRICS_BYTES = 16 << 20, MAX_LOG_BYTES = 16 << 20, MAX_CONFIG_BYTES = 1 << 20 };
+
+static const char *word(const grid *g, const grid_point *p, grid_axis axis)
+{
+    return g->axes[axis].words[p->at[axis]];
+}
+
+static bool mixes(const grid *g, const grid_point *p)
+{
+    return strcmp(word(g, p, GRID_MIXUP), "off") != 0;
+}
+
+/* "runs/wrn_16_2.safetensors" -> "wrn_16_2" */
+static sl_status stem(grid *g, const char *path, const char **out, sl_error *err)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    int n = dot && dot != name ? (int)(dot - name) : (int)strlen(name);
+    return sl_arena_printf(&g->memory, out, err, "%.*s", n, name);
+}
+
+static sl_status name_point(grid *g, grid_point *p, sl_error *err)
+{
+    const char *model = NULL;
+    sl_status st = stem(g, word(g, p, GRID_MODEL), &model, err);
+    if (!st)
+        st = sl_arena_printf(&g->memory, &p->folder, err, "%s/%s/%s%s%s-lr%s-split%s", g->out,
+                             model, word(g, p, GRID_TARGETS), mixes(g, p) ? "-mixup" : "",
+                             mixes(g, p) ? word(g, p, GRID_MIXUP) : "", word(g, p, GRID_LR),
+                             word(g, p, GRID_SPLIT));
+    if (!st)
+        st = sl_arena_printf(&g->memory, &p->log, err, "%s.log", p->folder);
+    return st;
+}
+
+/* A command under construction. */
+typedef struct {
+    grid *g;
+    const char *words[2 * GRID_MAX_LIST];
+    size_t n;
+} command;
+
+static sl_status add(command *c, const char *option, const char *value, sl_error *err)
+{
+    if (!value)
+        return SL_OK;
+    return sl_arena_printf(&c->g->memory, &c->words[c->n++], err, "%s=%s", option, value);
+}
+
+static sl_status add_number(command *c, const char *option, unsigned long long value, sl_error *err)
+{
+    return sl_arena_printf(&c->g->memory, &c->words[c->n++], err, "%s=%llu", option, value);
+}
+
+/* The command as a person would type it; the log's first line. */
+static sl_status join(command *c, const char **line, sl_error *err)
+{
+    size_t bytes = 1;
+    for (size_t i = 0; i < c->n; i++)
+        bytes += strlen(c->words[i]) + 1;
+    char *text = NULL;
+    sl_status st = sl_arena_alloc(&c->g->memory, &text, bytes, 1, err);
+    if (st)
+        return st;
+    char *end = text;
+    for (size_t i = 0; i < c->n; i++)
+        end = stpcpy(stpcpy(end, i ? " " : ""), c->words[i]);
+    *line = text;
+    return SL_OK;
+}
+
+/* The compute threads of a run: those it was begun with, because they decide its last bits; else a
+ * fair share. */
+static int threads_of(const grid *g, const grid_point *p)
+{
+    char path[4200];
+    json_t *config = NULL, *settings = NULL;
+    sl_error ignored;
+    int64_t threads = 0;
+    snprintf(path, sizeof path, "%s/config.json", p->folder);
+    if (!sl_json_read(&config, path, MAX_CONFIG_BYTES, &ignored) &&
+        !sl_json_get(config, "settings", &settings, &ignored) &&
+        sl_json_get_int(settings, "threads", 1, 1024, &threads, &ignored))
+        threads = 0;
+    json_decref(config);
+    int share = g->threads / g->jobs;
+    return threads ? (int)threads : share > 0 ? share : 1;
+}
+
+static sl_status write_command(grid *g, grid_point *p, sl_error *err)
+{
+    command c = { .g = g, .words = { "softlabel", "finetune", word(g, p, GRID_MODEL) }, .n = 3 };
+    unsigned long long split = strtoull(word(g, p, GRID_SPLIT), NULL, 10);
+    sl_status st = add(&c, "--targets", word(g, p, GRID_TARGETS), err);
+    if (!st)
+        st = add(&c, "--mixup", mixes(g, p) ? word(g, p, GRID_MIXUP) : NULL, err);
+    if (!st)
+        st = add(&c, "--lr", word(g, p, GRID_LR), err);
+    if (!st)
+        st = add(&c, "--split-seed", word(g, p, GRID_SPLIT), err);
+    if (!st)
+        st = add_number(&c, "--seed", g->seed + split, err);
+    for (size_t i = 0; i < g->passed.n; i++)
+        c.words[c.n++] = g->passed.words[i];
+    if (!st)
+        st = add(&c, "--data", g->data, err);
+    if (!st)
+        st = add(&c, "--device", g->device, err);
+    if (!st)
+        st = add(&c, "--precision", g->precision, err);
+    if (!st)
+        st = add_number(&c, "--threads", (unsigned long long)threads_of(g, p), err);
+    if (!st)
+        st = add(&c, "--out", p->folder, err);
+    const char **argv = NULL;
+    if (!st)
+        st = sl_arena_alloc(&g->memory, &argv, c.n + 1, sizeof *argv, err);
+    if (st)
+        return st;
+    memcpy(argv, c.words, c.n * sizeof *argv);
+    p->command = argv;
+    return join(&c, &p->line, err);
+}
+
+static int by_folder(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static sl_status check_folders(const grid *g, sl_error *err)
+{
+    const char **folders = NULL;
+    sl_status st = sl_alloc(&folders, g->n, sizeof *folders, err);
+    if (st)
+        return st;
+    for (size_t i = 0; i < g->n; i++)
+        folders[i] = g->points[i].folder;
+    qsort(folders, g->n, sizeof *folders, by_folder);
+    for (size_t i = 1; i < g->n && !st; i++)
+        if (strcmp(folders[i - 1], folders[i]) == 0)
+            st = sl_error_set(err, SL_EINVAL,
+                              "two points of the grid would have the folder '%s'; give each value "
+                              "once, and models files of different names",
+                              folders[i]);
+    free(folders);
+    return st;
+}
+
+/* Split seeds vary slowest: a grid that was stopped has whole tables of its first seeds. */
+static void place(const grid *g, size_t i, grid_point *p)
+{
+    static const grid_axis order[] = { GRID_TARGETS, GRID_MIXUP, GRID_LR, GRID_MODEL, GRID_SPLIT };
+    for (size_t k = 0; k < GRID_AXES; k++) {
+        p->at[order[k]] = i % g->axes[order[k]].n;
+        i /= g->axes[order[k]].n;
+    }
+}
+
+sl_status grid_create_points(grid *g, sl_error *err)
+{
+    g->n = 1;
+    for (size_t k = 0; k < GRID_AXES; k++)
+        g->n *= g->axes[k].n;
+    sl_status st = sl_alloc(&g->points, g->n, sizeof *g->points, err);
+    for (size_t i = 0; i < g->n && !st; i++) {
+        grid_point *p = &g->points[i];
+        place(g, i, p);
+        p->loss = NAN;
+        p->state = i % g->shards == g->shard ? GRID_WAITING : GRID_ELSEWHERE;
+        st = name_point(g, p, err);
+        if (!st)
+            st = write_command(g, p, err);
+    }
+    return st ? st : check_folders(g, err);
+}
+
+void grid_release(grid *g)
+{
+    free(g->points);
+    sl_arena_release(&g->memory);
+}
+
+static const char *loss_column(const grid *g, const grid_point *p)
+{
+    return strcmp(word(g, p, GRID_TARGETS), "hard") == 0 ? "c10h_val_c10_loss" : "c10h_val_loss";
+}
+
+/* The loss of the selected epoch, of a finished run. */
+static bool read_result(const grid *g, grid_point *p)
+{
+    json_t *result = NULL, *row = NULL;
+    sl_error ignored;
+    double loss = NAN;
+    if (sl_run_result_read(&result, p->folder, &ignored))
+        return false;
+    if (!sl_json_get(result, "selected", &row, &ignored) &&
+        !sl_json_get_number(row, loss_column(g, p), &loss, &ignored))
+        p->loss = loss;
+    json_decref(result);
+    return true;
+}
+
+/* Rows behind the header and epoch 0, each an epoch. */
+static void read_progress(grid_point *p)
+{
+    char path[4200];
+    unsigned char *text = NULL;
+    size_t n = 0;
+    sl_error ignored;
+    snprintf(path, sizeof path, "%s/metrics.csv", p->folder);
+    if (sl_file_read(path, MAX_METRICS_BYTES, &text, &n, &ignored))
+        return;
+    int lines = 0;
+    for (size_t i = 0; i < n; i++)
+        lines += text[i] == '\n';
+    p->epochs = lines > 2 ? lines - 2 : 0;
+    free(text);
+}
+
+/* Finished by this very command? Then there is nothing to run. */
+static bool is_finished(const grid *g, grid_point *p)
+{
+    unsigned char *log = NULL;
+    size_t n = 0, length = strlen(p->line);
+    sl_error ignored;
+    if (!read_result(g, p) || sl_file_read(p->log, MAX_LOG_BYTES, &log, &n, &ignored))
+        return false;
+    bool same = n > length && memcmp(log, p->line, length) == 0 && log[length] == '\n';
+    free(log);
+    return same;
+}
+
+static sl_status start(grid *g, grid_point *p, sl_error *err)
+{
+    if (is_finished(g, p)) {
+        p->state = GRID_DONE;
+        return SL_OK;
+    }
+    char *slash = NULL, *parent = NULL;
+    sl_status st = sl_arena_strdup(&g->memory, (const char **)&parent, p->folder, err);
+    if (st)
+        return st;
+    slash = strrchr(parent, '/');
+    *slash = '\0';
+    st = sl_make_directories(parent, err);
+    size_t length = strlen(p->line);
+    char *line = NULL;
+    if (!st)
+        st = sl_arena_alloc(&g->memory, &line, length + 1, 1, err);
+    if (st)
+        return st;
+    memcpy(line, p->line, length);
+    line[length] = '\n';
+    st = sl_file_write(p->log, line, length + 1, err);
+    if (!st)
+        st = child_start(&p->pid, p->command, p->log, err);
+    if (!st)
+        p->state = GRID_RUNNING;
+    return st;
+}
+
+/* Is that what the log ends with? */
+static bool log_says(const grid_point *p, const char *text)
+{
+    unsigned char *log = NULL;
+    size_t n = 0;
+    sl_error ignored;
+    if (sl_file_read(p->log, MAX_LOG_BYTES, &log, &n, &ignored))
+        return false;
+    bool found = strstr((const char *)log, text) != NULL; /* sl_file_read ends it with a NUL */
+    free(log);
+    return found;
+}
+
+/* What a child's end means. A command that is no command ends the grid: they all are alike. */
+static sl_status take(grid *g, pid_t pid, int code, sl_error *err)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        grid_point *p = &g->points[i];
+        if (p->state != GRID_RUNNING || p->pid != pid)
+            continue;
+        if (code == CLI_USAGE)
+            return sl_error_set(err, SL_EINVAL, "the runs' options are wrong; see '%s'", p->log);
+        bool busy = code && log_says(p, "another process works in this run folder");
+        p->state = code == 0 && read_result(g, p) ? GRID_DONE : busy ? GRID_ELSEWHERE : GRID_FAILED;
+    }
+    return SL_OK;
+}
+
+static grid_point *next_waiting(grid *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (g->points[i].state == GRID_WAITING)
+            return &g->points[i];
+    return NULL;
+}
+
+static int count(const grid *g, grid_state state)
+{
+    int n = 0;
+    for (size_t i = 0; i < g->n; i++)
+        n += g->points[i].state == state;
+    return n;
+}
+
+/* Ends the children, who save their state. */
+static void stop(grid *g)
+{
+    sl_error ignored;
+    for (size_t i = 0; i < g->n; i++)
+        if (g->points[i].state == GRID_RUNNING)
+            child_interrupt(g->points[i].pid);
+    while (count(g, GRID_RUNNING) > 0) {
+        pid_t pid = 0;
+        int code = 0;
+        if (child_wait(&pid, &code, 1, &ignored))
+            return;
+        for (size_t i = 0; i < g->n; i++)
+            if (g->points[i].state == GRID_RUNNING && g->points[i].pid == pid)
+                g->points[i].state = GRID_WAITING;
+    }
+}
+
+sl_status grid_run(grid *g, void (*show)(void *user, const grid *g), void *user, sl_error *err)
+{
+    sl_status st = SL_OK;
+    for (;;) {
+        grid_point *p;
+        while (!st && count(g, GRID_RUNNING) < g->jobs && (p = next_waiting(g)))
+            st = start(g, p, err);
+        for (size_t i = 0; i < g->n; i++)
+            if (g->points[i].state == GRID_RUNNING)
+                read_progress(&g->points[i]);
+        show(user, g);
+        if (st || count(g, GRID_RUNNING) == 0)
+            break;
+        pid_t pid = 0;
+        int code = 0;
+        st = child_wait(&pid, &code, 1, err);
+        if (!st && pid > 0)
+            st = take(g, pid, code, err);
+        if (!st && cli_interrupted())
+            st = sl_error_set(err, SL_EINTERRUPTED, "stopped; the same command goes on");
+    }
+    if (st)
+        stop(g);
+    return st;
+}
