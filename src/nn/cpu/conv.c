@@ -3,8 +3,19 @@
 
 #include <string.h>
 
+/* x and y may differ in layout: the network's input is plain. */
+static bool supports(const sl_op *op)
+{
+    return op->x.dtype == op->y.dtype && (op->x.dtype != SL_DTYPE_BF16 || sl_onednn_has_bf16()) &&
+           sl_desc_stored(&op->x) == op->x.c && sl_desc_stored(&op->y) == op->y.c;
+}
+
 static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
 {
+    if (k->base.op.x.dtype == SL_DTYPE_BF16 && !sl_onednn_has_bf16())
+        return sl_error_set(err, SL_EUNSUPPORTED,
+                            "convolutions in bfloat16 need a processor with AVX-512 (BW, DQ, VL), "
+                            "use float32 here");
     sl_status st = sl_onednn_conv_create(&k->conv, k->dev->onednn, &k->base.op, err);
     if (!st)
         *scratch_bytes = sl_onednn_conv_scratch_bytes(k->conv);
@@ -68,6 +79,12 @@ static sl_status run_bwd_weights(sl_cpu_kernel *k, const void *const *in, void *
                               source(in[SL_CONV_BWD_WEIGHTS_DY]), out[0], out[1], scratch, err);
 }
 
-const sl_cpu_op sl_cpu_conv = { .plan = plan, .load = load, .run = run_forward };
-const sl_cpu_op sl_cpu_conv_bwd_data = { .plan = plan, .load = load_bwd_data, .run = run_bwd_data };
-const sl_cpu_op sl_cpu_conv_bwd_weights = { .plan = plan, .run = run_bwd_weights };
+const sl_cpu_op sl_cpu_conv = {
+    .supports = supports, .plan = plan, .load = load, .run = run_forward
+};
+const sl_cpu_op sl_cpu_conv_bwd_data = {
+    .supports = supports, .plan = plan, .load = load_bwd_data, .run = run_bwd_data
+};
+const sl_cpu_op sl_cpu_conv_bwd_weights = { .supports = supports,
+                                            .plan = plan,
+                                            .run = run_bwd_weights };

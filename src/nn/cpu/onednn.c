@@ -71,13 +71,20 @@ void sl_onednn_destroy(sl_onednn *onednn)
     free(onednn);
 }
 
-static dnnl_status_t md_create(md_owned *md, int n_dims, const dnnl_dims_t dims,
+/* Multiplying bfloat16 takes AVX-512 (BW, DQ and VL); its own instruction is only faster. */
+bool sl_onednn_has_bf16(void)
+{
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+}
+
+static dnnl_status_t md_create(md_owned *md, int n_dims, const dnnl_dims_t dims, sl_dtype dtype,
                                dnnl_format_tag_t tag)
 {
+    dnnl_data_type_t type = dtype == SL_DTYPE_BF16 ? dnnl_bf16 : dnnl_f32;
 #if V3
-    return dnnl_memory_desc_create_with_tag(md, n_dims, dims, dnnl_f32, tag);
+    return dnnl_memory_desc_create_with_tag(md, n_dims, dims, type, tag);
 #else
-    return dnnl_memory_desc_init_by_tag(md, n_dims, dims, dnnl_f32, tag);
+    return dnnl_memory_desc_init_by_tag(md, n_dims, dims, type, tag);
 #endif
 }
 
@@ -108,7 +115,8 @@ static dnnl_format_tag_t activation_tag(const sl_desc *d)
 /* What a convolution is made of, alive only while it is created. */
 typedef struct {
     const sl_op *op;
-    md_owned x, y, weight, bias, plain_weight;
+    md_owned x, y, weight, bias;     /* weight: as activations */
+    md_owned d_weight, plain_weight; /* float32 */
     dnnl_primitive_attr_t attr;
     dnnl_primitive_desc_t pd;
     bool bias_used;
@@ -116,7 +124,7 @@ typedef struct {
 
 static void recipe_release(recipe *r)
 {
-    md_owned *const all[] = { &r->x, &r->y, &r->weight, &r->bias, &r->plain_weight };
+    md_owned *const all[] = { &r->x, &r->y, &r->weight, &r->bias, &r->d_weight, &r->plain_weight };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         md_destroy(all[i]);
     if (r->attr)
@@ -131,15 +139,17 @@ static sl_status describe_memory(recipe *r, sl_error *err)
     const dnnl_dims_t x = { op->x.n, op->x.c, op->x.h, op->x.w };
     const dnnl_dims_t y = { op->y.n, op->y.c, op->y.h, op->y.w };
     const dnnl_dims_t weight = { op->y.c, op->x.c, op->kernel, op->kernel }, bias = { op->y.c };
-    dnnl_status_t s = md_create(&r->x, 4, x, activation_tag(&op->x));
+    dnnl_status_t s = md_create(&r->x, 4, x, op->x.dtype, activation_tag(&op->x));
     if (!s)
-        s = md_create(&r->y, 4, y, activation_tag(&op->y));
+        s = md_create(&r->y, 4, y, op->y.dtype, activation_tag(&op->y));
     if (!s)
-        s = md_create(&r->weight, 4, weight, dnnl_format_tag_any);
+        s = md_create(&r->weight, 4, weight, op->x.dtype, dnnl_format_tag_any);
     if (!s)
-        s = md_create(&r->plain_weight, 4, weight, dnnl_oihw);
+        s = md_create(&r->d_weight, 4, weight, SL_DTYPE_F32, dnnl_format_tag_any);
     if (!s)
-        s = md_create(&r->bias, 1, bias, dnnl_x);
+        s = md_create(&r->plain_weight, 4, weight, SL_DTYPE_F32, dnnl_oihw);
+    if (!s)
+        s = md_create(&r->bias, 1, bias, SL_DTYPE_F32, dnnl_x);
     return check(s, "memory descriptor", err);
 }
 
@@ -209,7 +219,7 @@ static dnnl_status_t describe_backward(const recipe *r, dnnl_engine_t engine,
                       out, engine, dnnl_convolution_direct, r->x, r->weight, r->y, strides, NULL,
                       pad, pad, hint, r->attr)
                 : dnnl_convolution_backward_weights_primitive_desc_create(
-                      out, engine, dnnl_convolution_direct, r->x, r->weight,
+                      out, engine, dnnl_convolution_direct, r->x, r->d_weight,
                       r->bias_used ? r->bias : NULL, r->y, strides, NULL, pad, pad, hint, r->attr);
 #else
     dnnl_convolution_desc_t d;
@@ -217,7 +227,7 @@ static dnnl_status_t describe_backward(const recipe *r, dnnl_engine_t engine,
         data ? dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &r->x,
                                                         &r->weight, &r->y, strides, pad, pad)
              : dnnl_convolution_backward_weights_desc_init(
-                   &d, dnnl_convolution_direct, &r->x, &r->weight, r->bias_used ? &r->bias : NULL,
+                   &d, dnnl_convolution_direct, &r->x, &r->d_weight, r->bias_used ? &r->bias : NULL,
                    &r->y, strides, pad, pad);
     return s ? s : dnnl_primitive_desc_create(out, &d, r->attr, engine, hint);
 #endif

@@ -9,9 +9,12 @@ typedef struct sl_onednn sl_onednn; /* an engine and a stream */
 SL_CHECK sl_status sl_onednn_create(sl_onednn **out, sl_error *err);
 void sl_onednn_destroy(sl_onednn *onednn);
 
+/* Does it multiply bfloat16 on this processor? */
+bool sl_onednn_has_bf16(void);
+
 /* One convolution pass of a step (SL_OP_CONV, SL_OP_CONV_BWD_DATA or SL_OP_CONV_BWD_WEIGHTS) with
- * its weights in the form that the library likes best. A residual (SL_OP_CONV) is added to what y
- * holds. */
+ * its weights in the form that the library likes best, rounded to the activations' type. A residual
+ * (SL_OP_CONV) is added to what y holds. */
 typedef struct sl_onednn_conv sl_onednn_conv;
 SL_CHECK sl_status sl_onednn_conv_create(sl_onednn_conv **out, sl_onednn *onednn, const sl_op *op,
                                          sl_error *err);
