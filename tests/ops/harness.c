@@ -259,6 +259,12 @@ static size_t tensor_bytes(const sl_op *op, content what)
                                             : content_count(op, what) * sizeof(float);
 }
 
+bool op_out_is_bf16(const sl_op *op, int slot)
+{
+    sl_desc desc;
+    return activation_desc(op, out_content(op, slot), &desc) && desc.dtype == SL_DTYPE_BF16;
+}
+
 bool op_may_share(const sl_op *op, int out, int in)
 {
     return op->has_out[out] && op->has_in[in] && sl_op_may_alias(op, out, in) &&

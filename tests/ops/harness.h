@@ -37,6 +37,8 @@ sl_op op_lay_out(const sl_device *dev, const sl_op *op, unsigned variant);
 /* laid_out: data->op after op_lay_out. Outputs hold NaN until they are written. */
 SL_CHECK sl_status op_exec_init(op_exec *exec, sl_device *dev, const op_data *data,
                                 const sl_op *laid_out, sl_error *err);
+/* Is this output an activation in bfloat16? op is laid out. */
+bool op_out_is_bf16(const sl_op *op, int slot);
 /* May output out take over in's memory, as the plan sees it? op is laid out. */
 bool op_may_share(const sl_op *op, int out, int in);
 void op_exec_share(op_exec *exec, int out, int in); /* out takes over in's memory */

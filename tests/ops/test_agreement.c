@@ -5,7 +5,12 @@
  * Tolerances: the reference sums in double, so what differs is float rounding in the other backend.
  * A sum of T terms whose partial sums are of size s is off by about sqrt(T) s eps/2 when roundings
  * are independent; four standard deviations and more are 4 sqrt(T) s eps. s follows from the
- * inputs, which lie in -1..1 (harness.h): products of two have a root mean square of 1/3. */
+ * inputs, which lie in -1..1 (harness.h): products of two have a root mean square of 1/3.
+ *
+ * In bfloat16 both start from the same rounded activations and weights, products of two are exact
+ * in float32, and sums are float32 as before; so a result may only be off by its own rounding
+ * besides: half of its last of 8 bits, 2^-8 of it at most (and see rounded_before). */
+#include "nn/bf16.h"
 #include "nn/cpu/cpu.h"
 #include "ops/cases.h"
 #include "ops/harness.h"
@@ -37,6 +42,7 @@ static struct {
     { "generic vectors", 1, &sl_vector_generic, NULL },
 #if defined(__x86_64__)
     { "avx2", 2, &sl_vector_avx2, NULL },
+    { "avx512 without bfloat16", 2, &sl_vector_avx512, NULL },
 #endif
 };
 enum { FORMS = sizeof forms / sizeof *forms };
@@ -177,30 +183,55 @@ typedef struct {
     const sl_op *op;
     const char *form;
     uint64_t seed;
+    unsigned variant; /* of the case, and OP_CASE_BF16 */
 } context;
 
-static void expect_close(const context *at, const char *slots, int slot, const float *got,
-                         const float *want, size_t n, sum_scale scale)
+static const char *precision(const context *at)
 {
-    double tolerance = 4 * (double)FLT_EPSILON * sqrt(scale.terms) * scale.size;
+    return at->variant & OP_CASE_BF16 ? "bf16" : "f32";
+}
+
+static void expect_close(const context *at, const char *slots, int slot, const float *got,
+                         const float *want, size_t n, sum_scale scale, double before,
+                         double rounding)
+{
+    double sums = 4 * (double)FLT_EPSILON * sqrt(scale.terms) * scale.size + rounding * before;
     for (size_t i = 0; i < n; i++) {
+        double tolerance = sums + rounding * (fabs((double)want[i]) + sums);
         if (!(fabs((double)got[i] - (double)want[i]) <= tolerance)) {
             char text[120];
-            fail_msg("%s (%s, seed %llu, %s): %s[%d][%zu] is %.9g, expected %.9g +- %.2g",
+            fail_msg("%s (%s, seed %llu, %s, %s): %s[%d][%zu] is %.9g, expected %.9g +- %.2g",
                      sl_op_text(at->op, text, sizeof text), at->why, (unsigned long long)at->seed,
-                     at->form, slots, slot, i, (double)got[i], (double)want[i], tolerance);
+                     at->form, precision(at), slots, slot, i, (double)got[i], (double)want[i],
+                     tolerance);
         }
     }
 }
 
-static void expect_agreement(const context *at, const op_data *got, const op_data *want)
+/* What is rounded on the way to an output, times what it is multiplied by then: dx may be computed
+ * from d_residual, where the sum dy + dy2 is rounded, instead of the sum. */
+static double rounded_before(const op_data *want, int out)
 {
-    for (int i = 0; i < SL_OP_MAX_OUT; i++)
-        expect_close(at, "out", i, got->out[i], want->out[i], op_out_count(&want->op, i),
-                     scale_of(want, i));
+    const sl_op *op = &want->op;
+    if (op->kind != SL_OP_NORM_BWD || out != SL_NORM_BWD_DX ||
+        !op->has_out[SL_NORM_BWD_D_RESIDUAL] || !op->has_in[SL_NORM_BWD_DY2])
+        return 0;
+    return 2 * greatest(want->in[SL_NORM_BWD_WEIGHT], (size_t)op->x.c) *
+           greatest(want->in[SL_NORM_BWD_INV_STD], (size_t)op->x.c);
+}
+
+/* laid_out: as got was computed. */
+static void expect_agreement(const context *at, const sl_op *laid_out, const op_data *got,
+                             const op_data *want)
+{
+    for (int i = 0; i < SL_OP_MAX_OUT; i++) {
+        sum_scale scale = scale_of(want, i);
+        expect_close(at, "out", i, got->out[i], want->out[i], op_out_count(&want->op, i), scale,
+                     rounded_before(want, i), op_out_is_bf16(laid_out, i) ? 0x1p-8 : 0);
+    }
     for (int i = 0; i < SL_OP_MAX_IN; i++)
         expect_close(at, "in", i, got->in[i], want->in[i], op_in_count(&want->op, i),
-                     updated_scale(want, i));
+                     updated_scale(want, i), 0, 0);
 }
 
 static void expect_same_bits(const context *at, const char *what, const op_data *got,
@@ -210,9 +241,9 @@ static void expect_same_bits(const context *at, const char *what, const op_data 
     for (int i = 0; i < SL_OP_MAX_OUT; i++) {
         size_t n = op_out_count(&want->op, i);
         if (n && memcmp(got->out[i], want->out[i], n * sizeof(float)) != 0)
-            fail_msg("%s (%s, seed %llu, %s): out[%d] differs %s",
+            fail_msg("%s (%s, seed %llu, %s, %s): out[%d] differs %s",
                      sl_op_text(at->op, text, sizeof text), at->why, (unsigned long long)at->seed,
-                     at->form, i, what);
+                     at->form, precision(at), i, what);
     }
 }
 
@@ -221,6 +252,8 @@ static op_data run_on(sl_device *dev, const context *at, const sl_op *laid_out, 
                       int share_in)
 {
     op_data data = make(at->op, at->seed);
+    if (at->variant & OP_CASE_BF16)
+        op_data_round(&data);
     op_exec exec;
     sl_error err;
     must(op_exec_init(&exec, dev, &data, laid_out, &err), &err);
@@ -229,9 +262,9 @@ static op_data run_on(sl_device *dev, const context *at, const sl_op *laid_out, 
     must(op_exec_run(&exec, &err), &err);
     if (!op_exec_others_are_right(&exec)) {
         char text[120];
-        fail_msg("%s (%s, seed %llu, %s): channels beyond the last are not as they should be",
+        fail_msg("%s (%s, seed %llu, %s, %s): channels beyond the last are not as they should be",
                  sl_op_text(at->op, text, sizeof text), at->why, (unsigned long long)at->seed,
-                 at->form);
+                 at->form, precision(at));
     }
     op_exec_read(&exec, &data);
     op_exec_release(&exec);
@@ -256,18 +289,18 @@ static void check_sharing(sl_device *dev, const context *at, const sl_op *laid_o
 
 static size_t skipped; /* operations that the cpu backend says it doesn't support */
 
-static void check_on(sl_device *dev, const context *at, unsigned variant, const op_data *want)
+static void check_on(sl_device *dev, const context *at, const op_data *want)
 {
-    sl_op laid_out = op_lay_out(dev, at->op, variant);
+    sl_op laid_out = op_lay_out(dev, at->op, at->variant);
     if (!sl_device_backend(dev)->supports(dev, &laid_out)) {
         char text[120];
-        if (laid_out.x.layout != SL_LAYOUT_PLAIN)
+        if (!(at->variant & OP_CASE_BF16))
             fail_msg("%s (%s) isn't supported", sl_op_text(at->op, text, sizeof text), at->why);
-        skipped++; /* plain activations inside a network: the plan refuses what needs them */
+        skipped++; /* oneDNN multiplies bfloat16 on some processors only */
         return;
     }
     op_data got = run_on(dev, at, &laid_out, -1, 0), again = run_on(dev, at, &laid_out, -1, 0);
-    expect_agreement(at, &got, want);
+    expect_agreement(at, &laid_out, &got, want);
     expect_same_bits(at, "from run to run", &again, &got);
     check_sharing(dev, at, &laid_out, &got);
     op_data_release(&got);
@@ -281,20 +314,33 @@ static bool uses_vectors(sl_op_kind kind)
            kind != SL_OP_LINEAR && kind != SL_OP_LINEAR_BWD && kind != SL_OP_XENT;
 }
 
+/* The linear layer and the loss are float32 always. */
+static bool has_bf16(sl_op_kind kind)
+{
+    return kind != SL_OP_LINEAR && kind != SL_OP_LINEAR_BWD && kind != SL_OP_XENT;
+}
+
+static void check_op(const op_case *c, const sl_op *op, uint64_t seed, unsigned precision_bit)
+{
+    context at = { c->why, op, "ref", seed, c->variant | precision_bit };
+    op_data want = run_on(ref, &at, op, -1, 0);
+    check_sharing(ref, &at, op, &want);
+    for (int f = 0; f < FORMS; f++) {
+        at.form = forms[f].name;
+        if (forms[f].dev && (!forms[f].vector || uses_vectors(op->kind)))
+            check_on(forms[f].dev, &at, &want);
+    }
+    op_data_release(&want);
+}
+
 static void check_case(const op_case *c, uint64_t seed)
 {
     sl_op ops[3];
     int n = op_case_ops(c, ops);
     for (int i = 0; i < n; i++) {
-        context at = { c->why, &ops[i], "ref", seed };
-        op_data want = run_on(ref, &at, &ops[i], -1, 0);
-        check_sharing(ref, &at, &ops[i], &want);
-        for (int f = 0; f < FORMS; f++) {
-            at.form = forms[f].name;
-            if (forms[f].dev && (!forms[f].vector || uses_vectors(ops[i].kind)))
-                check_on(forms[f].dev, &at, c->variant, &want);
-        }
-        op_data_release(&want);
+        check_op(c, &ops[i], seed, 0);
+        if (has_bf16(ops[i].kind))
+            check_op(c, &ops[i], seed, OP_CASE_BF16);
     }
 }
 
@@ -304,7 +350,7 @@ static void listed_cases(void **state)
     skipped = 0;
     for (size_t i = 0; i < op_case_count; i++)
         check_case(&op_cases[i], i);
-    print_message("%zu operations on plain activations skipped: not supported\n", skipped);
+    print_message("%zu operations skipped: this processor multiplies no bfloat16\n", skipped);
 }
 
 /* Other shapes with SOFTLABEL_TEST_SEED=n. */
@@ -320,7 +366,7 @@ static void random_cases(void **state)
         op_case c = op_case_random(&r);
         check_case(&c, seed + i);
     }
-    print_message("%zu operations on plain activations skipped: not supported\n", skipped);
+    print_message("%zu operations skipped: this processor multiplies no bfloat16\n", skipped);
 }
 
 /* A variance taken as the mean square less the squared mean would lose most of its digits here. */
@@ -336,16 +382,44 @@ static void norm_of_numbers_far_from_zero(void **state)
                         .variant = OP_CASE_BATCH_STATS };
     sl_op ops[3];
     op_case_ops(&c, ops);
-    const context at = { c.why, &ops[0], forms[0].name, 1 };
+    const context at = { c.why, &ops[0], forms[0].name, 1, c.variant };
     op_data want = make(&ops[0], 1), got = make(&ops[0], 1);
     for (size_t i = 0; i < op_in_count(&ops[0], SL_NORM_X); i++)
         got.in[SL_NORM_X][i] = want.in[SL_NORM_X][i] += 1000;
     sl_error err;
     must(op_run(&want, ref, 0, &err), &err);
     must(op_run(&got, forms[0].dev, 0, &err), &err);
-    expect_agreement(&at, &got, &want);
+    expect_agreement(&at, &ops[0], &got, &want);
     op_data_release(&want);
     op_data_release(&got);
+}
+
+/* Vectors round as sl_bf16_from_float does, to the bit: ties, NaN, infinities, what overflows,
+ * subnormals. */
+static void bf16_conversions(void **state)
+{
+    (void)state;
+    const uint32_t uppers[] = { 0x0000, 0x0001, 0x007f, 0x0080, 0x3f80, 0x3f81,
+                                0x7f7f, 0x7f80, 0x7f81, 0x7fbf, 0x7fc0, 0x7fff };
+    const uint32_t lowers[] = { 0x0000, 0x0001, 0x7fff, 0x8000, 0x8001, 0xffff };
+    enum { UPPERS = sizeof uppers / sizeof *uppers, LOWERS = sizeof lowers / sizeof *lowers };
+    for (int f = 0; f < FORMS; f++) {
+        if (!forms[f].dev)
+            continue;
+        const sl_vector_kernels *vector = ((sl_cpu_device *)forms[f].dev)->vector;
+        for (uint32_t i = 0; i < 2 * UPPERS * LOWERS; i++) {
+            uint32_t bits = uppers[i / 2 % UPPERS] << 16 | lowers[i / 2 / UPPERS] | i % 2 << 31;
+            float values[SL_BLOCK] = { 0 };
+            sl_bf16 got[SL_BLOCK];
+            memcpy(&values[i % SL_BLOCK], &bits, sizeof bits);
+            vector->of[SL_DTYPE_BF16].tile_fill(got, 1, values);
+            for (int c = 0; c < SL_BLOCK; c++)
+                assert_int_equal(got[c], sl_bf16_from_float(values[c]));
+        }
+    }
+    assert_int_equal(sl_bf16_from_float(1 + 0x1p-8f), 0x3f80); /* ties go to even */
+    assert_int_equal(sl_bf16_from_float(1 + 0x3p-8f), 0x3f82);
+    assert_true(isnan(sl_bf16_to_float(sl_bf16_from_float(NAN))));
 }
 
 static bool processor_has(const sl_vector_kernels *vector)
@@ -353,6 +427,8 @@ static bool processor_has(const sl_vector_kernels *vector)
 #if defined(__x86_64__)
     if (vector == &sl_vector_avx2)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (vector == &sl_vector_avx512)
+        return sl_vector_select() == vector || sl_vector_select() == &sl_vector_avx512bf16;
 #endif
     return vector == NULL || vector == &sl_vector_generic;
 }
@@ -392,6 +468,7 @@ int main(void)
         cmocka_unit_test(listed_cases),
         cmocka_unit_test(random_cases),
         cmocka_unit_test(norm_of_numbers_far_from_zero),
+        cmocka_unit_test(bf16_conversions),
     };
     return cmocka_run_group_tests(tests, open_devices, close_devices);
 }
