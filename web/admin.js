@@ -22,11 +22,28 @@ function facts(id, pairs) {
   );
 }
 
-/** cells: text, or [text, class]. */
+const pictures = new Map(); // by number: the table is made anew every time, and they needn't be fetched
+
+function picture({ number, image }) {
+  if (!pictures.has(number)) {
+    const made = element("img");
+    made.src = `/admin/image/${number}`;
+    made.alt = image;
+    pictures.set(number, made);
+  }
+  return pictures.get(number);
+}
+
+/** cells: text, an element, or [text, class]. */
 function table(id, head, rows) {
   const line = (cells, tag) => {
     const row = element("tr");
-    row.append(...cells.map((cell) => (Array.isArray(cell) ? element(tag, ...cell) : element(tag, cell))));
+    row.append(...cells.map((cell) => {
+      if (!(cell instanceof Element)) return Array.isArray(cell) ? element(tag, ...cell) : element(tag, cell);
+      const around = element(tag);
+      around.append(cell);
+      return around;
+    }));
     return row;
   };
   at(id).replaceChildren(line(head, "th"), ...rows.map((cells) => line(cells, "td")));
@@ -39,11 +56,15 @@ function histogram({ histogram, target }) {
     ...histogram.map(([judgments, images], i) => {
       const bar = element("div", undefined, judgments >= target ? "enough" : "");
       bar.style.height = `${(100 * images) / most}%`;
-      bar.title = `${images} images with ${judgments} judgments`;
+      bar.title = `${many(images, "image", "images")} with ${many(judgments, "judgment", "judgments")}`;
       if (i % every === 0) bar.append(element("span", judgments));
       return bar;
     }),
   );
+}
+
+function many(n, one, several) {
+  return `${n} ${n === 1 ? one : several}`;
 }
 
 function show(status) {
@@ -57,8 +78,8 @@ function show(status) {
     ["failed attention", participants.failed],
     ["failed practice", participants.excluded],
     ["left", participants.left],
-    ["accuracy", percent(status.accuracy?.mean)],
-    ["minutes", status.mean_minutes?.toFixed(1) ?? ""],
+    ["mean accuracy", percent(status.accuracy?.mean)],
+    ["mean minutes", status.mean_minutes?.toFixed(1) ?? ""],
   ]);
   facts("judgments", [
     ["usable", judgments.usable],
@@ -75,7 +96,8 @@ function show(status) {
     ["paid so far", `${estimate.paid.toFixed(2)} ${estimate.currency}`],
     ["expected in all", `${estimate.cost.toFixed(2)} ${estimate.currency}`],
   ]);
-  table("ambiguous", ["image", "judgments", "bits", "choices"], ambiguous.map((image) => [
+  table("ambiguous", ["", "image", "judgments", "bits", "choices"], ambiguous.map((image) => [
+    picture(image),
     image.image,
     image.judgments,
     image.bits.toFixed(2),

@@ -253,8 +253,8 @@ sl_status sl_api_describe(const sl_study_config *config, char **out, sl_error *e
     for (int k = 0; k < config->n_classes; k++)
         json_array_append_new(classes, json_string(config->classes[k]));
     json_t *json = json_pack(
-        "{s:s, s:o, s:O, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:f}", "title", config->title,
-        "classes", classes, "wording", config->wording, "payment",
+        "{s:s, s:s, s:o, s:O, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:f}", "title", config->title,
+        "language", config->language, "classes", classes, "wording", config->wording, "payment",
         json_string_value(json_object_get(json_object_get(config->json, "payment"), "text")),
         "recruitment", sl_recruitment_names[config->recruitment], "smooth", (int)config->smooth,
         "images", config->images_per_participant, "trials", sl_study_task_trials(config),

@@ -30,6 +30,10 @@ const sl_wording_member sl_wording_members[] = {
     { "full", true },
     { "already", true },
     { "preview", true },
+    { "offline", false },
+    { "not_stored", false },
+    { "submit_button", false },
+    { "finish_button", false },
     { NULL, false },
 };
 
@@ -310,13 +314,15 @@ static void read_wording(sl_study_config *c, sl_mistakes *m)
 
 static void read_rest(sl_study_config *c, sl_mistakes *m)
 {
-    check_members(m, c->json, SL_STUDY_FILE,
-                  "format title seed classes images practice_images attention_images task practice "
-                  "attention idle_minutes payment recruitment wording");
+    check_members(
+        m, c->json, SL_STUDY_FILE,
+        "format title language seed classes images practice_images attention_images task practice "
+        "attention idle_minutes payment recruitment wording");
     const char *format = get_text(m, c->json, SL_STUDY_FILE, "format");
     if (*format && strcmp(format, SL_STUDY_FORMAT) != 0)
         sl_mistakes_add(m, "format: is '%s', expected '" SL_STUDY_FORMAT "'", format);
     c->title = get_text(m, c->json, SL_STUDY_FILE, "title");
+    c->language = get_text(m, c->json, SL_STUDY_FILE, "language");
     c->seed = (uint64_t)get_whole(m, c->json, SL_STUDY_FILE, "seed", 0, INT64_MAX);
     c->idle_minutes = get_number(m, c->json, SL_STUDY_FILE, "idle_minutes", 0.01, 100000);
 

@@ -36,7 +36,7 @@ typedef struct {
 typedef struct {
     sl_arena memory;
     json_t *json; /* the whole file */
-    const char *title;
+    const char *title, *language; /* of the texts, as in HTML: "en" */
     uint64_t seed;
     int n_classes;
     const char **classes;

@@ -24,7 +24,8 @@ static json_t *paragraphs(const char *a, const char *b, const char *c)
 static json_t *make_wording(void)
 {
     return json_pack(
-        "{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o}",
+        "{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o,"
+        " s:s, s:s, s:s, s:s}",
         "consent",
         paragraphs(
             "You are invited to take part in a study of how people see pictures. You will "
@@ -44,12 +45,15 @@ static json_t *make_wording(void)
             "You can click or touch a label. On a keyboard, move along the ring with the "
             "arrow keys and press Enter."),
         "instructions_button", "Continue", "practice",
-        paragraphs("First some practice: {practice_blocks} blocks of {practice_images} pictures. "
-                   "You are told after each picture whether you were right.",
-                   "To go on you need at least {practice_pass} % right in each block.", NULL),
+        paragraphs(
+            "First some practice: {practice_trials} pictures. You are told after each one whether "
+            "you were right.",
+            "They come in blocks of {practice_images}. To go on you need at least "
+            "{practice_pass}% right in each block.",
+            NULL),
         "practice_failed",
         paragraphs("You had {right} of {total} right. Please try this block once more: you need at "
-                   "least {practice_pass} % to go on.",
+                   "least {practice_pass}% to go on.",
                    NULL, NULL),
         "practice_excluded",
         paragraphs("Thank you. The practice has not been passed, so the study ends here for you.",
@@ -70,7 +74,11 @@ static json_t *make_wording(void)
                    "moment; a place may become free later.",
                    NULL, NULL),
         "already", paragraphs("You have already taken part in this study. Thank you!", NULL, NULL),
-        "preview", paragraphs("This is a preview. Accept the task to begin.", NULL, NULL));
+        "preview", paragraphs("This is a preview. Accept the task to begin.", NULL, NULL),
+        "offline", "The connection is lost. Your answers are kept and will be sent again.",
+        "not_stored",
+        "Your answers can't be stored at the moment. They are kept and will be sent again.",
+        "submit_button", "Submit", "finish_button", "Finish");
 }
 
 /* ---- the images ---- */
@@ -200,6 +208,7 @@ static void fill(json_t *study, const sl_study_new_options *o, bool small)
     const int images = o->images_per_participant ? o->images_per_participant : small ? 100 : 200;
     json_object_set_new(study, "format", json_string(SL_STUDY_FORMAT));
     json_object_set_new(study, "title", json_string(o->title ? o->title : "What do you see?"));
+    json_object_set_new(study, "language", json_string("en"));
     json_object_set_new(study, "seed", json_integer((json_int_t)o->seed));
     json_object_set_new(study, "task",
                         json_pack("{s:i, s:i, s:i, s:b}", "images_per_participant", images,
@@ -250,7 +259,8 @@ sl_status sl_study_new(const char *dir, const sl_study_new_options *options,
         *what = "CIFAR-10's test images";
         st = cifar_images(study, cifar, options->seed, err);
     } else if (!st) {
-        *what = "synthetic images";
+        *what = options->synthetic ? "synthetic images"
+                                   : "synthetic images, as no CIFAR-10 with CIFAR-10H was found";
         st = synthetic_images(study, err);
     }
     fill(study, options, !options->folder && !cifar);

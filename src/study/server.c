@@ -186,33 +186,69 @@ static bool is_admin(const server *s, struct MHD_Connection *connection)
 
 /* ---- requests that need no database ---- */
 
-static enum MHD_Result serve_admin(server *s, struct MHD_Connection *connection,
-                                   const sl_page_file *file)
+/* Whether the dashboard may be shown; if not, *refusal is the answer. */
+static bool may_look(server *s, struct MHD_Connection *connection, enum MHD_Result *refusal)
 {
     const uint64_t client = client_of(s, connection);
     const double now = clock_seconds();
-    if (!sl_limits_left(&s->logins, client, now)) /* whatever it is, or guessing would go on */
-        return say(s, connection, 429, "too many wrong passwords; try again in a minute\n");
-    if (!is_admin(s, connection)) {
-        if (MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization"))
-            (void)sl_limits_take(&s->logins, client, now);
-        return say(s, connection, 401, "the dashboard needs the user admin and its password\n");
+    if (!sl_limits_left(&s->logins, client, now)) { /* whatever it is, or guessing would go on */
+        *refusal = say(s, connection, 429, "too many wrong passwords; try again in a minute\n");
+        return false;
     }
-    if (file)
-        return reply(s, connection, 200, file->bytes, file->size, true, file->type);
+    if (is_admin(s, connection))
+        return true;
+    if (MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization"))
+        (void)sl_limits_take(&s->logins, client, now);
+    *refusal = say(s, connection, 401, "the dashboard needs the user admin and its password\n");
+    return false;
+}
+
+static enum MHD_Result serve_status(server *s, struct MHD_Connection *connection)
+{
     char *json = sl_status_cache_get(s->status);
     return json ? reply(s, connection, 200, json, strlen(json), false, "application/json")
                 : refuse(s, connection, 503, "{\"error\":\"no status yet\",\"code\":\"storage\"}");
 }
 
+/* One of the images to be judged. */
+static enum MHD_Result serve_image(server *s, struct MHD_Connection *connection, int number)
+{
+    unsigned char *bytes;
+    size_t size;
+    const char *type;
+    if (sl_images_read(&s->study->images, SL_POOL_IMAGES, (size_t)number, &bytes, &size, &type,
+                       NULL))
+        return say(s, connection, 404, "there is no such image\n");
+    return reply(s, connection, 200, bytes, size, false, type);
+}
+
+/* front and a number, with nothing around its digits. */
+static bool number_behind(const char *url, const char *front, int *out)
+{
+    const size_t n = strlen(front);
+    int64_t number;
+    if (strncmp(url, front, n) != 0 || !sl_parse_i64(url + n, strlen(url + n), &number) ||
+        number < 0 || number > INT32_MAX)
+        return false;
+    *out = (int)number;
+    return true;
+}
+
 static enum MHD_Result serve_get(server *s, struct MHD_Connection *connection, const char *url)
 {
     sl_page_file file;
-    if (sl_page_find(url, &file))
-        return file.admin ? serve_admin(s, connection, &file)
-                          : reply(s, connection, 200, file.bytes, file.size, true, file.type);
-    if (strcmp(url, "/admin/status.json") == 0)
-        return serve_admin(s, connection, NULL);
+    int number = 0;
+    enum MHD_Result refusal;
+    const bool page = sl_page_find(url, &file), status = strcmp(url, "/admin/status.json") == 0;
+    const bool image = number_behind(url, "/admin/image/", &number);
+    if ((status || image || (page && file.admin)) && !may_look(s, connection, &refusal))
+        return refusal;
+    if (page)
+        return reply(s, connection, 200, file.bytes, file.size, true, file.type);
+    if (status)
+        return serve_status(s, connection);
+    if (image)
+        return serve_image(s, connection, number);
     if (strcmp(url, "/api/study") == 0)
         return reply(s, connection, 200, s->description, strlen(s->description), true,
                      "application/json");
@@ -222,20 +258,6 @@ static enum MHD_Result serve_get(server *s, struct MHD_Connection *connection, c
 }
 
 /* ---- requests for the worker ---- */
-
-/* "/api/image/<number>" with nothing around the digits. */
-static bool image_number(const char *url, int *out)
-{
-    static const char front[] = "/api/image/";
-    int64_t number;
-    if (strncmp(url, front, sizeof front - 1) != 0)
-        return false;
-    const char *digits = url + sizeof front - 1;
-    if (!sl_parse_i64(digits, strlen(digits), &number) || number < 0 || number > INT32_MAX)
-        return false;
-    *out = (int)number;
-    return true;
-}
 
 /* Which call of the API a request is; false: none. */
 static bool call_of(const char *method, const char *url, sl_request *request)
@@ -247,7 +269,7 @@ static bool call_of(const char *method, const char *url, sl_request *request)
         request->call = SL_CALL_TRIAL;
     else if (get && strcmp(url, "/api/state") == 0)
         request->call = SL_CALL_STATE;
-    else if (get && image_number(url, &request->number))
+    else if (get && number_behind(url, "/api/image/", &request->number))
         request->call = SL_CALL_IMAGE;
     else
         return false;

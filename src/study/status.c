@@ -124,9 +124,10 @@ static json_t *show_image(const tally *c, size_t image, uint32_t n)
         if (c->counts[image * c->K + k])
             json_object_set_new(choices, c->study->config.classes[k],
                                 json_integer(c->counts[image * c->K + k]));
-    return json_pack("{s:s, s:i, s:f, s:o}", "image",
-                     c->study->images.pool[SL_POOL_IMAGES].items[image].name, "judgments", (int)n,
-                     "bits", entropy_of(c, image, n), "choices", choices);
+    return json_pack("{s:s, s:I, s:i, s:f, s:o}", "image",
+                     c->study->images.pool[SL_POOL_IMAGES].items[image].name, "number",
+                     (json_int_t)image, "judgments", (int)n, "bits", entropy_of(c, image, n),
+                     "choices", choices);
 }
 
 /* The images that people disagree about most. */

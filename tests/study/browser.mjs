@@ -1,7 +1,7 @@
 // A real browser takes part in studies: by mouse, by touch, by keyboard; with reloads, a killed
 // server, MTurk's frame and Prolific's way back.
 //
-//   node browser.mjs SOFTLABEL [FOLDER]      FOLDER: screenshots of each page go there
+//   node browser.mjs SOFTLABEL [FOLDER [TEST...]]      FOLDER: screenshots of each page go there
 //
 // Exit code 77, saying why, where there is no Chromium, no playwright-core or no page in the build.
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import os from "node:os";
 import path from "node:path";
 import zlib from "node:zlib";
 
-const [softlabel, shots] = process.argv.slice(2);
+const [softlabel, shots, ...only] = process.argv.slice(2);
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
@@ -79,6 +79,9 @@ function makeStudy(change = {}) {
   return dir;
 }
 
+/** A change to it: no practice. */
+const QUICK = { practice: { blocks: 0, images_per_block: 1, pass: 0.75, max_attempts: 1 } };
+
 // ---- the server ----
 
 class Site {
@@ -124,8 +127,10 @@ class Site {
 // ---- a participant ----
 
 class Person {
-  constructor(page, name) {
+  /** frame: where the study is in the page, if not in all of it. */
+  constructor(page, name, frame = page) {
     this.page = page;
+    this.frame = frame;
     this.name = name;
     this.shot = 0;
     page.on("pageerror", (error) => assert.fail(`${name}: ${error.message}`));
@@ -139,16 +144,22 @@ class Person {
 
   press = (locator) => locator.click();
 
+  /** The frame to run code in. */
+  async #inside() {
+    if (this.frame === this.page) return this.page;
+    return (await this.frame.owner().elementHandle()).contentFrame();
+  }
+
   async text(part, button) {
-    await this.page.locator(".text", { hasText: part }).waitFor();
+    await this.frame.locator(".text", { hasText: part }).waitFor();
     await this.look(part.replace(/\W+/g, "-").toLowerCase());
-    if (button) await this.press(this.page.locator(".text button", { hasText: button }));
+    if (button) await this.press(this.frame.locator(".text button", { hasText: button }));
   }
 
   /** The next trial: its image's mark and colour, as they are on the screen. */
   async trial() {
-    await this.page.locator(".image.shown").waitFor();
-    return this.page.evaluate((colours) => {
+    await this.frame.locator(".image.shown").waitFor();
+    return (await this.#inside()).evaluate((colours) => {
       const image = document.querySelector(".image.shown");
       const canvas = Object.assign(document.createElement("canvas"), { width: 32, height: 32 });
       const context = canvas.getContext("2d");
@@ -164,8 +175,8 @@ class Person {
   async answer(rightly = true) {
     const { place, labels, source } = await this.trial();
     assert.notEqual(place, -1);
-    await this.press(this.page.locator(".disc").nth(rightly ? place : (place + 1) % labels.length));
-    await this.page.waitForFunction((old) => {
+    await this.press(this.frame.locator(".disc").nth(rightly ? place : (place + 1) % labels.length));
+    await (await this.#inside()).waitForFunction((old) => {
       const image = document.querySelector(".image.shown");
       return document.querySelector(".text") || (image && image.src !== old);
     }, source);
@@ -251,6 +262,20 @@ async function checkRing(person) {
   assert.equal(ring.hit, undefined, "a class's name is text");
 }
 
+/** A notice covers no label and not the image. */
+async function checkNotice(person) {
+  const covered = await person.page.evaluate(() => {
+    const notice = document.querySelector("#notice").getBoundingClientRect();
+    return [...document.querySelectorAll(".disc, .image")].filter((element) => {
+      const box = element.getBoundingClientRect(), r = box.width / 2;
+      const dx = Math.max(notice.left - box.left - r, 0, box.left + r - notice.right);
+      const dy = Math.max(notice.top - box.top - r, 0, box.top + r - notice.bottom);
+      return Math.hypot(dx, dy) < r;
+    }).length;
+  });
+  assert.equal(covered, 0, "the notice covers nothing");
+}
+
 // ---- the tests ----
 
 async function wholeStudy(browser) {
@@ -284,6 +309,7 @@ async function wholeStudy(browser) {
   await site.stop("SIGKILL");
   await person.answers(2);
   await person.page.locator("#notice", { hasText: "connection is lost" }).waitFor();
+  await checkNotice(person);
   await person.look("offline");
   await site.start();
   await person.page.locator("#notice").waitFor({ state: "hidden" });
@@ -333,12 +359,49 @@ async function onAPhone(browser) {
   await person.look("ring");
   await person.page.setViewportSize({ width: 640, height: 360 }); // turned
   await person.page.waitForTimeout(200);
-  await person.look("turned");
   await checkRing(person);
+  await context.setOffline(true);
+  await person.press(person.page.locator(".disc").nth((await person.trial()).place));
+  await person.page.locator("#notice", { hasText: "connection is lost" }).waitFor();
+  await person.page.waitForTimeout(200);
+  await checkNotice(person);
+  await person.look("turned-offline");
   await person.page.setViewportSize({ width: 360, height: 640 });
-  await person.answers(10);
+  await person.page.waitForTimeout(200);
+  await checkNotice(person);
+  await person.look("offline");
+  await context.setOffline(false);
+  await person.page.locator("#notice").waitFor({ state: "hidden" });
+  await person.page.locator(".feedback.right").waitFor({ state: "detached" });
+  await person.answers(9);
   await person.text("The practice is over", "Continue");
   await person.task();
+  await person.text("Thank you! You have finished", null);
+  assert.equal(site.rows.length, 24);
+  await context.close();
+  await site.remove();
+}
+
+/** The server can write no more: the page says so, keeps the answers, and sends them once it can. */
+async function onAFullDisk(browser) {
+  const site = await new Site(makeStudy(QUICK)).start();
+  const limit = (size) => execFileSync("prlimit", ["--pid", String(site.process.pid), `--fsize=${size}:`]);
+  const context = await browser.newContext();
+  const person = new Person(await context.newPage(), "full-disk");
+  await person.page.goto(site.url);
+  await person.text("You are invited", "I agree");
+  await person.text("Press the label", "Continue");
+  await person.text("The practice is over", "Continue");
+  await person.answers(2);
+  limit(fs.statSync(path.join(site.dir, "study.db-wal")).size);
+  await person.answers(3);
+  await person.page.locator("#notice", { hasText: "can't be stored" }).waitFor();
+  await checkNotice(person);
+  await person.look("notice");
+  assert.equal(site.rows.length, 2);
+  limit("unlimited");
+  await person.page.locator("#notice").waitFor({ state: "hidden" });
+  await person.task(5);
   await person.text("Thank you! You have finished", null);
   assert.equal(site.rows.length, 24);
   await context.close();
@@ -375,8 +438,6 @@ async function byKeyboard(browser) {
   await site.remove();
 }
 
-const QUICK = { practice: { blocks: 0, images_per_block: 1, pass: 0.75, max_attempts: 1 } };
-
 async function fromProlific(browser) {
   const platform = http.createServer((_, response) => response.end("back at the platform")).listen(0, "127.0.0.1");
   await once(platform, "listening");
@@ -409,42 +470,56 @@ async function fromProlific(browser) {
   platform.close();
 }
 
-/** MTurk: a preview, then the accepted task, each in the platform's frame. */
+/** MTurk: a preview, then the accepted task, each in the platform's frame. The platform is made up,
+ *  under its own names; its form goes from one of its hosts to another, as it does there. */
 async function fromMTurk(browser) {
+  const site = await new Site(makeStudy({ ...QUICK, recruitment: { kind: "mturk", submit_to: ["https://www.mturk.com"] } })).start();
+  const context = await browser.newContext({ viewport: { width: 1200, height: 900 } });
+  await context.grantPermissions(["local-network-access"]); // the study is on this machine, the platform "isn't"
   let submitted = null;
-  const platform = http.createServer(async (request, response) => {
-    if (request.method === "POST") {
-      submitted = { url: request.url, body: "" };
-      for await (const part of request) submitted.body += part;
+  const html = (body) => ({ contentType: "text/html", body: `<!doctype html><body style="margin:0">${body}` });
+  const framed = (query) => html(`<h3>Mechanical Turk</h3><iframe src="${site.url}?${query}" style="width:100%;height:800px;border:0">`);
+  await context.route("https://*.mturk.com/**", async (route) => {
+    const request = route.request(), url = new URL(request.url());
+    if (url.pathname === "/mturk/externalSubmit" && url.host === "www.mturk.com") {
+      submitted = { method: request.method(), body: request.postData() };
+      return route.fulfill({ status: 302, headers: { Location: "https://worker.mturk.com/done" } });
     }
-    response.setHeader("Content-Type", "text/html");
-    response.end("<p>submitted</p>");
-  }).listen(0, "127.0.0.1");
-  await once(platform, "listening");
-  const origin = `http://127.0.0.1:${platform.address().port}`;
-  const site = await new Site(makeStudy({ ...QUICK, recruitment: { kind: "mturk", submit_to: [origin] } })).start();
-  const context = await browser.newContext();
+    return route.fulfill(framed(url.searchParams));
+  });
+  await context.route("https://elsewhere.example/**", (route) => route.fulfill(framed("hitId=H1")));
+
   const person = new Person(await context.newPage(), "mturk");
-  await person.page.goto(`${site.url}?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=H1`);
+  person.frame = person.page.frameLocator("iframe");
+  await person.page.goto("https://worker.mturk.com/?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=H1");
   await person.text("This is a preview", null);
-  assert.equal(await person.page.locator("button").count(), 0);
+  assert.equal(await person.frame.locator("button").count(), 0);
   const ids = "hitId=H1&workerId=W1&assignmentId=A1";
-  await person.page.goto(`${site.url}?${ids}&turkSubmitTo=${encodeURIComponent(origin)}`);
+  const task = `https://worker.mturk.com/?${ids}&turkSubmitTo=`;
+  await person.page.goto(task + encodeURIComponent("https://www.mturk.com"));
   await person.text("You are invited", "I agree");
   await person.text("Press the label", "Continue");
   await person.text("The practice is over", "Continue");
+  await person.trial();
+  await person.look("ring");
   await person.task();
+  const passedOn = person.page.waitForEvent("requestfailed", (request) => request.url() === "https://worker.mturk.com/done");
   await person.text("Thank you! You have finished", "Submit");
-  await person.page.waitForURL(`${origin}/mturk/externalSubmit`);
+  assert.equal((await passedOn).failure().errorText, "net::ERR_NAME_NOT_RESOLVED"); // and not: blocked
+  assert.equal(submitted.method, "POST");
   assert.match(submitted.body, /^assignmentId=A1&completionCode=[A-Z2-9]{5}-[A-Z2-9]{5}$/);
 
-  // An address that isn't the platform's gets nothing.
-  await person.page.goto(`${site.url}?${ids}&turkSubmitTo=${encodeURIComponent("http://127.0.0.1:1")}`);
-  await person.page.locator(".error", { hasText: "no known place" }).waitFor();
-  assert.equal(await person.page.locator("form").count(), 0);
+  // An address that isn't the platform's gets nothing; nobody else may frame the study.
+  await person.page.goto(task + encodeURIComponent("https://elsewhere.example"));
+  await person.text("You are invited", "I agree"); // the browser may keep nothing in a foreign frame; the server knows
+  await person.frame.locator(".error", { hasText: "no known place" }).waitFor();
+  assert.equal(await person.frame.locator("form").count(), 0);
+  const refused = person.page.waitForEvent("console", (said) => said.text().includes("frame-ancestors"));
+  await person.page.goto("https://elsewhere.example/");
+  await refused;
+  assert.equal(await person.frame.locator(".text").count(), 0);
   await context.close();
   await site.remove();
-  platform.close();
 }
 
 // ---- all of them ----
@@ -459,7 +534,8 @@ if (served.includes("has no page")) skip("this build has no page");
 
 if (shots) fs.mkdirSync(shots, { recursive: true });
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-const tests = [wholeStudy, onAPhone, byKeyboard, fromProlific, fromMTurk];
+const all = { wholeStudy, onAPhone, byKeyboard, onAFullDisk, fromProlific, fromMTurk };
+const tests = Object.values(all).filter((test) => only.length === 0 || only.includes(test.name));
 try {
   for (const test of tests) {
     const start = Date.now();

@@ -82,6 +82,7 @@ export class Director {
       trials: study.trials,
       practice_blocks: study.practice_blocks,
       practice_images: study.practice_images,
+      practice_trials: study.practice_blocks * study.practice_images,
       practice_pass: Math.round(100 * study.practice_pass),
       ...values,
     };

@@ -9,12 +9,12 @@ import { RingPlugin } from "./ring.js";
 import { ScreenPlugin } from "./screen.js";
 import { Server } from "./server.js";
 
-const OFFLINE = "The connection is lost. Your answers are kept and will be sent again.";
+let wording = { offline: "The connection is lost.", not_stored: "Please wait." }; // until the author's is here
 
-function notify(troubled) {
+function notify(trouble) {
   const notice = document.getElementById("notice");
-  notice.textContent = troubled ? OFFLINE : "";
-  notice.hidden = !troubled;
+  notice.textContent = trouble ? wording[trouble] : "";
+  notice.hidden = !trouble;
 }
 
 function showProgress(share) {
@@ -56,7 +56,9 @@ function timeline(director) {
 async function main() {
   const server = new Server(notify);
   const study = await server.json("api/study");
+  wording = study.wording;
   document.title = study.title;
+  document.documentElement.lang = study.language;
   const recruit = new Recruit(study, location.href);
   const keep = new Keep(recruit.who);
   const outbox = new Outbox(server, keep);

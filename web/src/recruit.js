@@ -33,7 +33,7 @@ export class Recruit {
   ending(state) {
     if (this.#study.recruitment === "mturk") return [this.#form(state.code)];
     if (state.completion_url)
-      return [element("a", { class: "button", href: state.completion_url, rel: "noreferrer" }, "Finish")];
+      return [element("a", { class: "button", href: state.completion_url, rel: "noreferrer" }, this.#study.wording.finish_button)];
     return [];
   }
 
@@ -48,7 +48,7 @@ export class Recruit {
       { method: "POST", action: `${to}/mturk/externalSubmit` },
       field("assignmentId", this.#query.assignmentId),
       field("completionCode", code),
-      element("button", { type: "submit" }, "Submit"),
+      element("button", { type: "submit" }, this.#study.wording.submit_button),
     );
   }
 }

@@ -17,10 +17,12 @@ export class Refused extends Error {
 
 export class Server {
   #token = null;
-  #troubles = 0;
+  #troubles = 0; // requests that wait
+  #kind = ""; // why the last of them does
   #notify;
 
-  /** notify(troubled): whether some request is waiting for a server that doesn't answer. */
+  /** notify(trouble): "offline" while some request waits for a server that doesn't answer,
+   *  "not_stored" while it waits for one that says it can't, "" once none waits. */
   constructor(notify) {
     this.#notify = notify;
   }
@@ -45,12 +47,12 @@ export class Server {
         const response = await this.#try(path, body);
         if (response && response.ok) return response;
         if (response && response.status !== 429 && response.status < 500) throw await refusal(response);
-        if (!troubled) this.#trouble(+1);
+        this.#trouble(troubled ? 0 : +1, response ? "not_stored" : "offline");
         troubled = true;
         await sleep(wait * (0.75 + Math.random() / 2));
       }
     } finally {
-      if (troubled) this.#trouble(-1);
+      if (troubled) this.#trouble(-1, this.#kind);
     }
   }
 
@@ -80,9 +82,10 @@ export class Server {
     }
   }
 
-  #trouble(change) {
+  #trouble(change, kind) {
     this.#troubles += change;
-    this.#notify(this.#troubles > 0);
+    this.#kind = kind;
+    this.#notify(this.#troubles > 0 ? kind : "");
   }
 }
 
