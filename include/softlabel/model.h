@@ -10,24 +10,34 @@
 
 typedef struct sl_model sl_model;
 
-/* By the paper's name patterns: resnet_basic_<depth>, wrn_<depth>_<widening>. SL_EINVAL names the
- * pattern and what is wrong with the numbers (a depth that isn't 6n+2, say). Parameters are zero:
- * sl_model_init or a checkpoint fills them. */
+typedef struct {
+    int channels, height, width; /* 1 to 3, pixels */
+} sl_image_shape;
+
+/* By a name or by the JSON object of an architecture (docs/models.md):
+ *     "wrn_28_10"                             the paper's patterns, with any numbers
+ *     "wrn_28_10_cutout16"                    the same network; its recipe has cutout
+ *     "wrn_28_10+drop_rate=0.3"               members that the pattern has no place for
+ *     "{\"arch\": \"wrn\", \"depth\": 28, \"widening_factor\": 10}"
+ * for images of 3 x 32 x 32. SL_EINVAL names the patterns and what is wrong with the numbers (a
+ * depth that isn't 6n+2, say); SL_EUNSUPPORTED an architecture of another program. Parameters are
+ * zero: sl_model_init or a checkpoint fills them. */
 SL_API SL_CHECK sl_status sl_model_create(sl_model **out, const char *name, int classes,
                                           sl_error *err);
-/* By an architecture object in JSON text, as in the conformance files and checkpoints:
- * {"arch": "wrn", "depth": 16, "widening_factor": 2, "base_channels": 16, "drop_rate": 0}. */
-SL_API SL_CHECK sl_status sl_model_create_arch(sl_model **out, const char *arch_json, int classes,
-                                               sl_error *err);
+/* The same for other images. SL_EINVAL when they are too small, or not a multiple of 4 for
+ * pyramidnet, or not of 32 to 63 pixels for vgg. */
+SL_API SL_CHECK sl_status sl_model_create_for(sl_model **out, const char *name,
+                                              sl_image_shape image, int classes, sl_error *err);
 SL_API void sl_model_destroy(sl_model *model); /* NULL is fine */
 SL_API void sl_model_init(sl_model *model,
                           uint64_t seed); /* initial weights of the paper's recipe */
 
-SL_API const char *sl_model_name(const sl_model *model);      /* "wrn_16_2" */
-SL_API const char *sl_model_arch_json(const sl_model *model); /* the object above, compact */
+SL_API const char *sl_model_name(const sl_model *model); /* sl_model_create gives the same again */
+SL_API const char *sl_model_arch_json(const sl_model *model); /* the object, whole and compact */
+SL_API sl_image_shape sl_model_image(const sl_model *model);
 SL_API int sl_model_classes(const sl_model *model);
 SL_API size_t sl_model_parameters(const sl_model *model);
-SL_API double sl_model_multiply_adds(const sl_model *model); /* per 32x32 image */
+SL_API double sl_model_multiply_adds(const sl_model *model); /* per image */
 
 /* Channel statistics that inputs are normalised with, and class names; saved with the model. */
 SL_API void sl_model_set_normalization(sl_model *model, const float mean[3], const float std[3]);

@@ -78,8 +78,10 @@ static sl_status create_model(check *c, sl_error *err)
     char *text = json_dumps(arch, JSON_COMPACT);
     if (!text)
         return sl_error_set(err, SL_EFORMAT, "'arch' isn't an object");
-    st = sl_model_create_arch(&c->model, text, c->classes, err);
+    st = sl_model_create(&c->model, text, c->classes, err);
     free(text);
+    if (st == SL_EINVAL && err) /* impossible numbers, but they are the file's, not the caller's */
+        st = err->code = SL_EFORMAT;
     if (st)
         return st;
     c->graph = sl_model_graph(c->model);

@@ -6,12 +6,14 @@
 #include "nn/safetensors.h"
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Metadata: JSON texts, but for the name and the version. */
 #define KEY_NAME "softlabel.name"
 #define KEY_ARCH "softlabel.architecture"
+#define KEY_IMAGE "softlabel.image" /* [channels, height, width]; missing: [3,32,32] */
 #define KEY_CLASSES "softlabel.class_names"
 #define KEY_NORMALIZATION "softlabel.normalization"
 #define KEY_HISTORY "softlabel.history"
@@ -44,11 +46,13 @@ static sl_status build_metadata(const sl_model *m, json_t **out, sl_error *err)
 {
     char *classes = json_dumps(m->class_names, JSON_COMPACT);
     char *normalization = normalization_text(m);
+    char image[60];
+    snprintf(image, sizeof image, "[%d,%d,%d]", m->image.channels, m->image.height, m->image.width);
     *out = NULL;
     if (classes && normalization)
-        *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", KEY_NAME, m->name, KEY_ARCH,
-                         m->arch_text, KEY_CLASSES, classes, KEY_NORMALIZATION, normalization,
-                         KEY_HISTORY, m->history_text, KEY_VERSION, SL_VERSION);
+        *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", KEY_NAME, m->name, KEY_ARCH,
+                         m->arch_text, KEY_IMAGE, image, KEY_CLASSES, classes, KEY_NORMALIZATION,
+                         normalization, KEY_HISTORY, m->history_text, KEY_VERSION, SL_VERSION);
     free(classes);
     free(normalization);
     return *out ? SL_OK : sl_error_set(err, SL_ENOMEM, "out of memory");
@@ -151,33 +155,86 @@ static sl_status load_history(sl_model *m, const sl_safetensors *file, sl_error 
     return st;
 }
 
-/* A model of the file's architecture, for the class names that it lists. */
-static sl_status create_from(sl_model **out, const sl_safetensors *file, sl_error *err)
+static sl_status read_image(const sl_safetensors *file, sl_image_shape *out, sl_error *err)
 {
-    const char *arch = sl_safetensors_metadata(file, KEY_ARCH);
-    if (!arch)
+    json_t *json;
+    double sizes[3];
+    *out = (sl_image_shape){ 3, 32, 32 };
+    if (!sl_safetensors_metadata(file, KEY_IMAGE))
+        return SL_OK;
+    sl_status st = read_metadata(file, KEY_IMAGE, JSON_ARRAY, &json, err);
+    if (!st)
+        st = sl_json_numbers(json, 3, sizes, err);
+    json_decref(json);
+    for (int i = 0; i < 3 && !st; i++) {
+        if (!(sizes[i] >= 1 && sizes[i] <= INT_MAX))
+            st = sl_error_set(err, SL_EFORMAT, "its metadata has no usable '%s'", KEY_IMAGE);
+    }
+    if (!st)
+        *out = (sl_image_shape){ (int)sizes[0], (int)sizes[1], (int)sizes[2] };
+    return st;
+}
+
+/* The name counts for its cutout alone: the object has all the rest. */
+static sl_status read_design(const sl_safetensors *file, sl_design *out, sl_error *err)
+{
+    size_t stem;
+    json_t *arch;
+    const char *name = sl_safetensors_metadata(file, KEY_NAME);
+    *out = (sl_design){ 0 };
+    if (!sl_safetensors_metadata(file, KEY_ARCH))
         return sl_error_set(err, SL_EFORMAT,
                             "the file doesn't say which architecture it is of: it isn't from "
                             "softlabel; take it over with 'softlabel model import'");
-    json_t *names, *name;
-    sl_status st = read_metadata(file, KEY_CLASSES, JSON_ARRAY, &names, err);
-    if (st)
-        return st;
-    size_t i, n = json_array_size(names);
-    json_array_foreach(names, i, name)
+    sl_status st = read_metadata(file, KEY_ARCH, JSON_OBJECT, &arch, err);
+    if (!st)
+        st = sl_design_from_arch(out, arch, err);
+    out->cutout = name ? sl_name_cutout(name, &stem) : 0;
+    json_decref(arch);
+    return st;
+}
+
+static sl_status read_class_names(const sl_safetensors *file, json_t **out, sl_error *err)
+{
+    size_t i;
+    json_t *name;
+    sl_status st = read_metadata(file, KEY_CLASSES, JSON_ARRAY, out, err);
+    json_array_foreach(*out, i, name)
     {
         if (!json_is_string(name))
             st = sl_error_set(err, SL_EFORMAT, "class name %zu isn't a text", i);
     }
+    return st;
+}
+
+/* A model of the file's architecture, for the images and the class names that it lists. */
+static sl_status create_from(sl_model **out, const sl_safetensors *file, sl_error *err)
+{
+    sl_design design;
+    sl_image_shape image;
+    json_t *names = NULL;
+    sl_status st = read_design(file, &design, err);
     if (!st)
-        st = sl_model_create_arch(out, arch, n < INT_MAX ? (int)n : INT_MAX, err);
-    if (st) {
-        json_decref(names);
-        return st;
+        st = read_image(file, &image, err);
+    if (!st)
+        st = read_class_names(file, &names, err);
+    if (!st) {
+        size_t n = json_array_size(names);
+        st = sl_model_build(out, &design, image, n < INT_MAX ? (int)n : INT_MAX, err);
     }
-    json_decref((*out)->class_names);
-    (*out)->class_names = names;
-    return SL_OK;
+    if (!st) {
+        json_decref((*out)->class_names);
+        (*out)->class_names = names;
+        names = NULL; /* the model's now */
+    }
+    json_decref(names);
+    sl_design_release(&design);
+    if (st == SL_EINVAL) { /* impossible numbers, but not the caller's: they are the file's */
+        st = SL_EFORMAT;
+        if (err)
+            err->code = st;
+    }
+    return st;
 }
 
 sl_status sl_model_load(sl_model **out, const char *path, sl_error *err)

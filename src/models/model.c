@@ -1,9 +1,7 @@
 /* The model handle: graph, parameters and what is known of them. */
 #include "models/model.h"
 
-#include "base/json.h"
 #include "base/memory.h"
-#include "models/family.h"
 #include "models/handle.h"
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,8 @@
 /* CIFAR-10's training set (paper/NOTES: protocol), until the trainer says otherwise. */
 static const float cifar10_mean[3] = { 0.4914f, 0.4822f, 0.4465f };
 static const float cifar10_std[3] = { 0.2470f, 0.2435f, 0.2616f };
+
+enum { MAX_IMAGE_SIDE = 1024 };
 
 static json_t *default_class_names(int classes)
 {
@@ -20,19 +20,43 @@ static json_t *default_class_names(int classes)
     return names;
 }
 
-/* arch is borrowed. */
-static sl_status create(sl_model **out, const sl_family *family, json_t *arch, int classes,
-                        sl_error *err)
+static sl_status check_sizes(sl_image_shape image, int classes, sl_error *err)
+{
+    if (classes < 2 || classes > 1000)
+        return sl_error_set(err, SL_EINVAL, "%d classes, expected 2 to 1000", classes);
+    if (image.channels < 1 || image.channels > 3 || image.height < 1 ||
+        image.height > MAX_IMAGE_SIDE || image.width < 1 || image.width > MAX_IMAGE_SIDE)
+        return sl_error_set(err, SL_EINVAL,
+                            "images of %d x %d x %d, expected 1 to 3 channels and sides of 1 to %d",
+                            image.channels, image.height, image.width, MAX_IMAGE_SIDE);
+    return SL_OK;
+}
+
+static sl_status build_graph(sl_model *m, const sl_design *design, int classes, sl_error *err)
+{
+    char pattern_name[64];
+    const sl_shape image = { m->image.channels, m->image.height, m->image.width };
+    sl_status st = sl_graph_create(&m->graph, err);
+    if (!st)
+        st = design->family->build(m->graph, design->arch, image, classes, pattern_name, err);
+    if (!st)
+        st = sl_design_name(design, pattern_name, m->name, err);
+    return st;
+}
+
+sl_status sl_model_build(sl_model **out, const sl_design *design, sl_image_shape image, int classes,
+                         sl_error *err)
 {
     sl_model *m = NULL;
     *out = NULL;
-    if (classes < 2 || classes > 1000)
-        return sl_error_set(err, SL_EINVAL, "%d classes, expected 2 to 1000", classes);
-    sl_status st = sl_alloc(&m, 1, sizeof *m, err);
+    sl_status st = check_sizes(image, classes, err);
+    if (!st)
+        st = sl_alloc(&m, 1, sizeof *m, err);
     if (st)
         return st;
-    m->family = family;
-    m->arch_text = json_dumps(arch, JSON_COMPACT);
+    m->family = design->family;
+    m->image = image;
+    m->arch_text = sl_design_arch_text(design);
     m->class_names = default_class_names(classes);
     m->history = json_array();
     m->history_text = json_dumps(m->history, JSON_COMPACT);
@@ -41,9 +65,7 @@ static sl_status create(sl_model **out, const sl_family *family, json_t *arch, i
         goto done;
     }
     sl_model_set_normalization(m, cifar10_mean, cifar10_std);
-    st = sl_graph_create(&m->graph, err);
-    if (!st)
-        st = family->build(m->graph, arch, classes, m->name, err);
+    st = build_graph(m, design, classes, err);
     if (!st)
         st = sl_params_create(&m->params, m->graph, err);
     if (st)
@@ -55,48 +77,24 @@ done:
     return st;
 }
 
-sl_status sl_model_create(sl_model **out, const char *name, int classes, sl_error *err)
+sl_status sl_model_create_for(sl_model **out, const char *name, sl_image_shape image, int classes,
+                              sl_error *err)
 {
     *out = NULL;
-    const sl_family *family;
-    json_t *arch;
-    sl_status st = sl_family_of_name(name, &family, &arch, err);
-    if (st)
-        return st;
-    st = create(out, family, arch, classes, err);
-    if (st)
-        sl_error_at(err, st, "model '%s'", name);
-    json_decref(arch);
+    sl_design design;
+    sl_status st = sl_design_parse(&design, name, err);
+    if (!st) {
+        st = sl_model_build(out, &design, image, classes, err);
+        if (st)
+            sl_error_at(err, st, "model '%s'", name);
+    }
+    sl_design_release(&design);
     return st;
 }
 
-sl_status sl_model_create_arch(sl_model **out, const char *arch_json, int classes, sl_error *err)
+sl_status sl_model_create(sl_model **out, const char *name, int classes, sl_error *err)
 {
-    *out = NULL;
-    json_error_t why;
-    json_t *arch = json_loads(arch_json, JSON_REJECT_DUPLICATES, &why);
-    const char *kind = json_string_value(json_object_get(arch, "arch"));
-    sl_status st = SL_OK;
-    if (!kind) {
-        st = sl_error_set(err, SL_EFORMAT,
-                          "an architecture is a JSON object with a text 'arch' in it");
-        goto done;
-    }
-    const sl_family *family = sl_family_find(kind);
-    if (!family) {
-        st = sl_error_set(err, SL_EUNSUPPORTED, "architecture '%s' isn't in this build", kind);
-        goto done;
-    }
-    st = create(out, family, arch, classes, err);
-    if (st == SL_EINVAL) /* impossible numbers, but not the caller's: it has them from a file */
-        st = SL_EFORMAT;
-    if (st && err)
-        err->code = st;
-    if (st)
-        sl_error_at(err, st, "architecture '%s'", kind);
-done:
-    json_decref(arch);
-    return st;
+    return sl_model_create_for(out, name, (sl_image_shape){ 3, 32, 32 }, classes, err);
 }
 
 void sl_model_destroy(sl_model *model)
@@ -125,6 +123,11 @@ const char *sl_model_name(const sl_model *model)
 const char *sl_model_arch_json(const sl_model *model)
 {
     return model->arch_text;
+}
+
+sl_image_shape sl_model_image(const sl_model *model)
+{
+    return model->image;
 }
 
 int sl_model_classes(const sl_model *model)

@@ -87,7 +87,9 @@ static sl_status open_model(pretraining *p, sl_error *err)
     }
     if (!p->o.model)
         return sl_error_set(err, SL_EINVAL, "neither a model's name nor a checkpoint was given");
-    st = sl_model_create(&p->model, p->o.model, p->sets.sets[SL_SET_TRAIN]->classes, err);
+    const sl_dataset *set = p->sets.sets[SL_SET_TRAIN];
+    const sl_image_shape image = { set->channels, set->height, set->width };
+    st = sl_model_create_for(&p->model, p->o.model, image, set->classes, err);
     if (st)
         return st;
     sl_model_init(p->model, p->o.seed);
@@ -127,8 +129,9 @@ static sl_status resolve(pretraining *p, sl_error *err)
                             o->epochs, o->batch_size, o->threads, o->save_every);
     if (o->epochs)
         sl_recipe_set_epochs(&p->recipe, o->epochs);
-    if (!o->batch_size)
-        o->batch_size = p->recipe.batch_size;
+    if (o->batch_size)
+        sl_recipe_set_batch_size(&p->recipe, o->batch_size);
+    o->batch_size = p->recipe.batch_size;
     if (isnan(o->weight_decay))
         o->weight_decay = optimizer->weight_decay;
     if (!(o->weight_decay >= 0 && isfinite(o->weight_decay)))

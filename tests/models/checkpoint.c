@@ -13,7 +13,7 @@ static sl_model *small_model(int classes)
 {
     sl_error err;
     sl_model *model;
-    check_ok(sl_model_create_arch(&model, SMALL, classes, &err), &err);
+    check_ok(sl_model_create(&model, SMALL, classes, &err), &err);
     sl_model_init(model, 7);
     return model;
 }
@@ -45,7 +45,7 @@ static void a_model_comes_back_whole(void **state)
     check_ok(sl_model_save(model, path, &err), &err);
 
     check_ok(sl_model_load(&back, path, &err), &err);
-    assert_string_equal(sl_model_name(back), "resnet_basic_8 (base 4)");
+    assert_string_equal(sl_model_name(back), "resnet_basic_8+base_channels=4");
     assert_string_equal(sl_model_arch_json(back), SMALL);
     assert_string_equal(sl_model_class_name(back, 0), names[0]);
     assert_string_equal(sl_model_class_name(back, 1), names[1]);

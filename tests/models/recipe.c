@@ -28,6 +28,77 @@ static void the_paper_s_table(void **state)
     assert_int_equal(r.schedule.epochs, 200);
     assert_true(r.optimizer.weight_decay == 5e-4);
     check_near(sl_schedule_lr_at(&r.schedule, 199, 1), 0.1 * 0.2 * 0.2 * 0.2);
+
+    check_ok(sl_recipe_find(&r, "paper", "densenet_BC_100_12", &err), &err);
+    assert_int_equal(r.schedule.epochs, 300);
+    assert_int_equal(r.batch_size, 64);
+    check_near(sl_schedule_lr_at(&r.schedule, 224, 1), 0.01);
+    check_near(sl_schedule_lr_at(&r.schedule, 225, 1), 0.001);
+
+    check_ok(sl_recipe_find(&r, "paper", "shake_shake_26_2x64d_SSI", &err), &err);
+    assert_int_equal(r.schedule.epochs, 1800);
+    assert_true(r.schedule.kind == SL_SCHEDULE_COSINE);
+    check_near(sl_schedule_lr_at(&r.schedule, 900 * 390, 390), 0.1);
+}
+
+static void a_line_says_all_of_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text;
+    } cases[] = {
+        { "vgg_15_BN_64",
+          "160 epochs, batch 128, lr 0.1, multistep:80,120:0.1, weight decay 0.0001" },
+        { "pyramidnet_basic_110_270",
+          "300 epochs, batch 128, lr 0.1, multistep:150,225:0.1, weight decay 0.0001" },
+        { "shake_shake_26_2x64d_SSI_cutout16",
+          "1800 epochs, batch 128, lr 0.2, cosine, weight decay 0.0001, cutout 16" },
+    };
+    sl_error err;
+    sl_recipe r;
+    char text[200];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check_ok(sl_recipe_find(&r, "paper", cases[i].name, &err), &err);
+        assert_string_equal(sl_recipe_text(&r, text, sizeof text), cases[i].text);
+    }
+}
+
+/* The paper has two pairs of batch size and rate for shake-shake, and one for the others. */
+static void the_rate_follows_the_batch_where_the_paper_s_does(void **state)
+{
+    (void)state;
+    sl_error err;
+    sl_recipe r;
+    check_ok(sl_recipe_find(&r, "paper", "shake_shake_26_2x64d_SSI", &err), &err);
+    check_near(r.schedule.lr, 0.2);
+    sl_recipe_set_batch_size(&r, 64);
+    check_near(r.schedule.lr, 0.1);
+    assert_int_equal(r.batch_size, 64);
+    check_ok(sl_recipe_find(&r, "paper", "wrn_28_10", &err), &err);
+    sl_recipe_set_batch_size(&r, 64);
+    check_near(r.schedule.lr, 0.1);
+}
+
+static void cutout_is_in_the_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int cutout;
+    } cases[] = {
+        { "wrn_28_10", 0 },
+        { "wrn_28_10_cutout16", 16 },
+        { "shake_shake_26_2x64d_SSI_cutout16", 16 },
+        { "resnet_basic_20_cutout8+base_channels=4", 8 },
+    };
+    sl_error err;
+    sl_recipe r;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check_ok(sl_recipe_find(&r, "paper", cases[i].name, &err), &err);
+        assert_int_equal(r.cutout, cases[i].cutout);
+        check_ok(sl_recipe_find(&r, "fast", cases[i].name, &err), &err);
+        assert_int_equal(r.cutout, cases[i].cutout);
+    }
 }
 
 static void the_fast_one_ends_at_zero(void **state)
@@ -93,6 +164,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_paper_s_table),
+        cmocka_unit_test(a_line_says_all_of_it),
+        cmocka_unit_test(the_rate_follows_the_batch_where_the_paper_s_does),
+        cmocka_unit_test(cutout_is_in_the_name),
         cmocka_unit_test(the_fast_one_ends_at_zero),
         cmocka_unit_test(another_length_keeps_the_shape),
         cmocka_unit_test(any_length_can_be_written_down),
