@@ -4,12 +4,48 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+void child_word(child_words *c, const char *format, ...)
+{
+    char text[4400];
+    sl_error ignored;
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (c->st)
+        return;
+    if (n < 0 || (size_t)n >= sizeof text || c->n == CHILD_MAX_WORDS)
+        c->st = SL_EINVAL;
+    else
+        c->st = sl_arena_strdup(c->memory, &c->words[c->n], text, &ignored);
+    c->n += !c->st;
+}
+
+sl_status child_line(child_words *c, const char **out, sl_error *err)
+{
+    size_t bytes = 1;
+    char *text = NULL;
+    if (c->st == SL_EINVAL)
+        return sl_error_set(err, SL_EINVAL, "a command would be too long");
+    for (size_t i = 0; i < c->n; i++)
+        bytes += strlen(c->words[i]) + 1;
+    if (c->st || sl_arena_alloc(c->memory, &text, bytes, 1, err))
+        return sl_error_set(err, SL_ENOMEM, "out of memory");
+    char *end = text;
+    for (size_t i = 0; i < c->n; i++)
+        end = stpcpy(stpcpy(end, i ? " " : ""), c->words[i]);
+    *out = text;
+    return SL_OK;
+}
 
 /* Only what is allowed between fork and exec. */
 static void become(char *const *argv, int log, pid_t parent)

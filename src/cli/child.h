@@ -2,9 +2,24 @@
 #ifndef CLI_CHILD_H
 #define CLI_CHILD_H
 
+#include "base/memory.h"
 #include <softlabel/error.h>
-#include <stdbool.h>
 #include <sys/types.h>
+
+enum { CHILD_MAX_WORDS = 128 };
+
+/* A command under construction: zero but for memory, which keeps its words. The first failure stays
+ * in st. */
+typedef struct {
+    sl_arena *memory;
+    const char *words[CHILD_MAX_WORDS + 1]; /* NULL-ended */
+    size_t n;
+    sl_status st;
+} child_words;
+
+void child_word(child_words *c, const char *format, ...) SL_PRINTF(2, 3);
+/* As a person would type it, in c's memory. Reports what failed in building it. */
+SL_CHECK sl_status child_line(child_words *c, const char **out, sl_error *err);
 
 /* Starts this program with argv (NULL-ended; argv[0] is replaced by its path), its output appended
  * to the file log, and a Ctrl-C for it when this process dies. */

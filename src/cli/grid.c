@@ -44,42 +44,6 @@ static sl_status name_point(grid *g, grid_point *p, sl_error *err)
     return st;
 }
 
-/* A command under construction. */
-typedef struct {
-    grid *g;
-    const char *words[2 * GRID_MAX_LIST];
-    size_t n;
-} command;
-
-static sl_status add(command *c, const char *option, const char *value, sl_error *err)
-{
-    if (!value)
-        return SL_OK;
-    return sl_arena_printf(&c->g->memory, &c->words[c->n++], err, "%s=%s", option, value);
-}
-
-static sl_status add_number(command *c, const char *option, unsigned long long value, sl_error *err)
-{
-    return sl_arena_printf(&c->g->memory, &c->words[c->n++], err, "%s=%llu", option, value);
-}
-
-/* The command as a person would type it; the log's first line. */
-static sl_status join(command *c, const char **line, sl_error *err)
-{
-    size_t bytes = 1;
-    for (size_t i = 0; i < c->n; i++)
-        bytes += strlen(c->words[i]) + 1;
-    char *text = NULL;
-    sl_status st = sl_arena_alloc(&c->g->memory, &text, bytes, 1, err);
-    if (st)
-        return st;
-    char *end = text;
-    for (size_t i = 0; i < c->n; i++)
-        end = stpcpy(stpcpy(end, i ? " " : ""), c->words[i]);
-    *line = text;
-    return SL_OK;
-}
-
 /* The compute threads of a run: those it was begun with, because they decide its last bits; else a
  * fair share. */
 static int threads_of(const grid *g, const grid_point *p)
@@ -100,37 +64,34 @@ static int threads_of(const grid *g, const grid_point *p)
 
 static sl_status write_command(grid *g, grid_point *p, sl_error *err)
 {
-    command c = { .g = g, .words = { "softlabel", "finetune", word(g, p, GRID_MODEL) }, .n = 3 };
+    child_words c = { .memory = &g->memory };
     unsigned long long split = strtoull(word(g, p, GRID_SPLIT), NULL, 10);
-    sl_status st = add(&c, "--targets", word(g, p, GRID_TARGETS), err);
-    if (!st)
-        st = add(&c, "--mixup", mixes(g, p) ? word(g, p, GRID_MIXUP) : NULL, err);
-    if (!st)
-        st = add(&c, "--lr", word(g, p, GRID_LR), err);
-    if (!st)
-        st = add(&c, "--split-seed", word(g, p, GRID_SPLIT), err);
-    if (!st)
-        st = add_number(&c, "--seed", g->seed + split, err);
+    child_word(&c, "softlabel");
+    child_word(&c, "finetune");
+    child_word(&c, "%s", word(g, p, GRID_MODEL));
+    child_word(&c, "--targets=%s", word(g, p, GRID_TARGETS));
+    if (mixes(g, p))
+        child_word(&c, "--mixup=%s", word(g, p, GRID_MIXUP));
+    child_word(&c, "--lr=%s", word(g, p, GRID_LR));
+    child_word(&c, "--split-seed=%s", word(g, p, GRID_SPLIT));
+    child_word(&c, "--seed=%llu", g->seed + split);
     for (size_t i = 0; i < g->passed.n; i++)
-        c.words[c.n++] = g->passed.words[i];
-    if (!st)
-        st = add(&c, "--data", g->data, err);
-    if (!st)
-        st = add(&c, "--device", g->device, err);
-    if (!st)
-        st = add(&c, "--precision", g->precision, err);
-    if (!st)
-        st = add_number(&c, "--threads", (unsigned long long)threads_of(g, p), err);
-    if (!st)
-        st = add(&c, "--out", p->folder, err);
+        child_word(&c, "%s", g->passed.words[i]);
+    if (g->data)
+        child_word(&c, "--data=%s", g->data);
+    if (g->device)
+        child_word(&c, "--device=%s", g->device);
+    child_word(&c, "--threads=%d", threads_of(g, p));
+    child_word(&c, "--out=%s", p->folder);
     const char **argv = NULL;
+    sl_status st = child_line(&c, &p->line, err);
     if (!st)
         st = sl_arena_alloc(&g->memory, &argv, c.n + 1, sizeof *argv, err);
     if (st)
         return st;
     memcpy(argv, c.words, c.n * sizeof *argv);
     p->command = argv;
-    return join(&c, &p->line, err);
+    return SL_OK;
 }
 
 static int by_folder(const void *a, const void *b)
