@@ -16,7 +16,7 @@ enum { KEY_OUT = 0x100, KEY_IMAGES, KEY_LABELS, KEY_SET, KEY_HARD_LABELS };
 
 #define MAX_EXAMPLES 20
 
-static void show_files(const char *path, bool as_json)
+void cli_show_figure_files(const char *path, bool as_json)
 {
     if (as_json) {
         json_t *files = json_array();
@@ -155,7 +155,7 @@ static sl_status examples(examples_args *a, sl_error *err)
     if (!st)
         st = draw_examples(a, set, human, err);
     if (!st)
-        show_files(a->out, a->common.json);
+        cli_show_figure_files(a->out, a->common.json);
     sl_targets_destroy(human);
     sl_dataset_destroy(set);
     sl_data_close(data);
@@ -256,7 +256,7 @@ static sl_status confusion(const confusion_args *a, sl_error *err)
     st = sl_confusion_draw(a->out, d.confusion, d.n_classes, cli_name_classes(&room, d.n_classes),
                            caption, err);
     if (!st)
-        show_files(a->out, a->common.json);
+        cli_show_figure_files(a->out, a->common.json);
 done:
     sl_labels_description_release(&d);
     cli_label_set_release(&set);

@@ -96,6 +96,7 @@ static void begin_script(sl_figure *f, double width_cm, double height_cm)
             "    exit\n"
             "}\n"
             "reset\n"
+            "set encoding utf8\n"
             "if (format eq \"svg\") { set terminal svg noenhanced size %.0f,%.0f "
             "font \"Helvetica,9\" background \"white\" }\n"
             "if (format eq \"pdf\") { set terminal pdfcairo noenhanced size %gcm,%gcm "
