@@ -27,7 +27,7 @@ SL_API void sl_dataset_destroy(sl_dataset *set); /* NULL is fine */
 /* Distributions over classes, one row an image: rows >= 0 summing to 1 within 1e-4, so checked when
  * read. Source: CIFAR10H's cifar10h-counts.npy and -probs.npy, or one-hot. */
 typedef struct sl_targets {
-    const char *name; /* "human", "hard" */
+    const char *name; /* "human", "hard", "smoothed" */
     size_t n;
     int classes;
     const float *p;    /* (n, classes): counts / sum, rounded once to float32 (paper/NOTES) */
@@ -45,6 +45,10 @@ SL_API SL_CHECK sl_status sl_targets_from_labels(sl_targets **out, const sl_data
 /* From n*classes probabilities in memory (copied), checked in the same way. */
 SL_API SL_CHECK sl_status sl_targets_from_rows(sl_targets **out, const char *name, const double *p,
                                                size_t n, int classes, sl_error *err);
+/* Label smoothing: rows (1 - epsilon) p + epsilon / classes, 0 <= epsilon < 1.
+ * Source: Szegedy et al. 2016, section 7. */
+SL_API SL_CHECK sl_status sl_targets_smooth(sl_targets **out, const sl_targets *from,
+                                            double epsilon, sl_error *err);
 SL_API void sl_targets_destroy(sl_targets *targets);
 
 /* Which sets a data folder can hold. */

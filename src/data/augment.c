@@ -1,5 +1,6 @@
 #include "data/augment.h"
 #include "base/random.h"
+#include <string.h>
 
 const sl_normalization sl_normalization_cifar10 = {
     .mean = { 0.4914f, 0.4822f, 0.4465f },
@@ -75,5 +76,69 @@ void sl_image_place(const sl_pixel_table *table, const uint8_t *pixels, int h, i
                 for (int x = 0; x < w; x++)
                     out[x] = value[0];
         }
+    }
+}
+
+static void clip(int from, int side, int size, int *first, int *end)
+{
+    *first = clamp(from, 0, size);
+    *end = clamp(from + side, 0, size);
+}
+
+sl_square sl_square_draw(int side, int h, int w, uint64_t seed, uint32_t epoch, uint32_t image)
+{
+    const int even = side % 2 == 0;
+    sl_random r = sl_random_stream(seed, SL_RANDOM_CUTOUT, epoch, image);
+    const int cy = (int)sl_random_below(&r, (uint32_t)(h + even));
+    const int cx = (int)sl_random_below(&r, (uint32_t)(w + even));
+    sl_square square;
+    clip(cy - side / 2, side, h, &square.top, &square.bottom);
+    clip(cx - side / 2, side, w, &square.left, &square.right);
+    return square;
+}
+
+void sl_image_cut(float *image, int h, int w, sl_square square)
+{
+    const size_t run = (size_t)(square.right - square.left) * sizeof *image;
+    for (int c = 0; c < 3; c++)
+        for (int y = square.top; y < square.bottom; y++)
+            memset(image + (c * h + y) * w + square.left, 0, run);
+}
+
+int sl_label_draw(const double *p, int classes, uint64_t seed, uint32_t epoch, uint32_t image)
+{
+    sl_random r = sl_random_stream(seed, SL_RANDOM_LABEL, epoch, image);
+    const double u = sl_random_unit(&r);
+    double sum = 0;
+    int last = 0; /* of the possible ones: where rounding keeps the sum below u */
+    for (int k = 0; k < classes; k++) {
+        sum += p[k];
+        if (p[k] > 0)
+            last = k;
+        if (sum > u)
+            break;
+    }
+    return last;
+}
+
+float sl_mixup_draw(double alpha, uint64_t seed, uint32_t epoch, uint32_t batch, uint32_t *partner,
+                    size_t n)
+{
+    sl_random r = sl_random_stream(seed, SL_RANDOM_MIXUP, epoch, batch);
+    const float lambda = (float)sl_random_beta(&r, alpha, alpha);
+    for (size_t i = 0; i < n; i++)
+        partner[i] = (uint32_t)i;
+    sl_random_shuffle(&r, partner, n);
+    return lambda;
+}
+
+void sl_rows_mix(const float *rows, const uint32_t *partner, float lambda, size_t n, size_t width,
+                 float *out)
+{
+    const float rest = 1 - lambda;
+    for (size_t i = 0; i < n; i++, out += width) {
+        const float *x = rows + i * width, *y = rows + partner[i] * width;
+        for (size_t j = 0; j < width; j++)
+            out[j] = lambda * x[j] + rest * y[j];
     }
 }

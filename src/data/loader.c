@@ -10,12 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Smaller alphas leave nearly every batch alone, larger ones mix nearly all by halves. */
+static const double MIXUP_MIN = 1e-3, MIXUP_MAX = 1e3;
+
 typedef struct {
     enum { SLOT_FREE, SLOT_BUSY, SLOT_READY } state;
     sl_batch batch;
     float *images;   /* (batch_size, 3, h, w) */
     float *targets;  /* (batch_size, classes) */
     uint32_t *index; /* (batch_size) */
+    /* With mixup: the batch before it, and each image's partner. */
+    float *plain_images, *plain_targets; /* as images, targets */
+    uint32_t *partner;                   /* (batch_size) */
 } slot;
 
 struct sl_loader {
@@ -44,6 +50,29 @@ struct sl_loader {
 
 /* ---- filling: on the loader threads, without the lock ---- */
 
+/* One image, augmented, and its target. */
+static void fill_row(const sl_loader *loader, uint32_t image, float *pixels, float *target)
+{
+    const sl_loader_options *o = &loader->options;
+    const sl_dataset *set = loader->set;
+    const sl_targets *targets = loader->targets;
+    const size_t classes = (size_t)targets->classes, row = image * classes;
+    const int h = set->height, w = set->width, cutout = o->augmentation.cutout;
+    const size_t image_size = (size_t)set->channels * (size_t)h * (size_t)w;
+    const uint32_t epoch = loader->epoch;
+
+    sl_image_place(&loader->table, set->pixels + image * image_size, h, w,
+                   sl_placement_draw(&o->augmentation, o->seed, epoch, image), pixels);
+    if (cutout)
+        sl_image_cut(pixels, h, w, sl_square_draw(cutout, h, w, o->seed, epoch, image));
+    if (o->sample_labels) {
+        memset(target, 0, classes * sizeof *target);
+        target[sl_label_draw(targets->p64 + row, targets->classes, o->seed, epoch, image)] = 1;
+    } else {
+        memcpy(target, targets->p + row, classes * sizeof *target);
+    }
+}
+
 static void fill_slot(const sl_loader *loader, size_t b, slot *s)
 {
     const sl_loader_options *o = &loader->options;
@@ -52,16 +81,19 @@ static void fill_slot(const sl_loader *loader, size_t b, slot *s)
     const size_t image_size = (size_t)set->channels * (size_t)set->height * (size_t)set->width;
     const size_t first = b * o->batch_size, left = loader->n_images - first;
     const size_t n = left < o->batch_size ? left : o->batch_size;
+    const bool mixes = o->mixup > 0;
+    float *images = mixes ? s->plain_images : s->images;
+    float *targets = mixes ? s->plain_targets : s->targets;
 
     for (size_t i = 0; i < n; i++) {
-        const uint32_t image = loader->order[first + i];
-        const sl_placement placement =
-            sl_placement_draw(&o->augmentation, o->seed, loader->epoch, image);
-        sl_image_place(&loader->table, set->pixels + image * image_size, set->height, set->width,
-                       placement, s->images + i * image_size);
-        memcpy(s->targets + i * classes, loader->targets->p + image * classes,
-               classes * sizeof *s->targets);
-        s->index[i] = image;
+        s->index[i] = loader->order[first + i];
+        fill_row(loader, s->index[i], images + i * image_size, targets + i * classes);
+    }
+    if (mixes) {
+        const float lambda =
+            sl_mixup_draw(o->mixup, o->seed, loader->epoch, (uint32_t)b, s->partner, n);
+        sl_rows_mix(images, s->partner, lambda, n, image_size, s->images);
+        sl_rows_mix(targets, s->partner, lambda, n, classes, s->targets);
     }
     s->batch.n = n;
 }
@@ -180,6 +212,13 @@ static sl_status check_options(const sl_dataset *set, const sl_targets *targets,
          o->augmentation.crop_pad >= set->width))
         return sl_error_set(err, SL_EINVAL, "crop pad is %d, expected 0..%d",
                             o->augmentation.crop_pad, set->height - 1);
+    const int side = set->height < set->width ? set->height : set->width;
+    if (o->augmentation.cutout < 0 || o->augmentation.cutout > side)
+        return sl_error_set(err, SL_EINVAL, "cutout of side %d, expected 0 (none) to %d",
+                            o->augmentation.cutout, side);
+    if (o->mixup != 0 && !(o->mixup >= MIXUP_MIN && o->mixup <= MIXUP_MAX))
+        return sl_error_set(err, SL_EINVAL, "mixup's alpha is %g, expected 0 (none) or %g to %g",
+                            o->mixup, MIXUP_MIN, MIXUP_MAX);
     for (int c = 0; c < 3; c++)
         if (!(o->normalization.std[c] > 0))
             return sl_error_set(err, SL_EINVAL,
@@ -215,6 +254,15 @@ static sl_status choose_images(sl_loader *loader, const int64_t *indices, size_t
     return SL_OK;
 }
 
+static sl_status create_plain(slot *s, size_t images_size, size_t targets_size, size_t n,
+                              sl_error *err)
+{
+    sl_status st = sl_alloc_aligned(&s->plain_images, images_size, sizeof *s->images, err);
+    if (!st)
+        st = sl_alloc_aligned(&s->plain_targets, targets_size, sizeof *s->targets, err);
+    return st ? st : sl_alloc(&s->partner, n, sizeof *s->partner, err);
+}
+
 static sl_status create_slots(sl_loader *loader, sl_error *err)
 {
     const sl_dataset *set = loader->set;
@@ -237,6 +285,8 @@ static sl_status create_slots(sl_loader *loader, sl_error *err)
             st = sl_alloc_aligned(&s->targets, targets_size, sizeof *s->targets, err);
         if (!st)
             st = sl_alloc(&s->index, n, sizeof *s->index, err);
+        if (!st && loader->options.mixup > 0)
+            st = create_plain(s, images_size, targets_size, n, err);
         s->batch = (sl_batch){ .images = s->images, .targets = s->targets, .index = s->index };
     }
     return st;
@@ -301,6 +351,9 @@ void sl_loader_destroy(sl_loader *loader)
         free(loader->slots[i].images);
         free(loader->slots[i].targets);
         free(loader->slots[i].index);
+        free(loader->slots[i].plain_images);
+        free(loader->slots[i].plain_targets);
+        free(loader->slots[i].partner);
     }
     free(loader->slots);
     free(loader->threads);

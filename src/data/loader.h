@@ -1,7 +1,8 @@
 /* Batches for training and evaluation, prepared on loader threads ahead of the step that uses them.
  *
- * What image a position of a batch holds and how it is augmented depends on (seed, epoch, image)
- * only, never on the number of threads or on where a run resumed. */
+ * What image a position of a batch holds, how it is augmented, labelled and mixed depends on (seed,
+ * epoch, image or batch) only, never on the number of threads or on where a run resumed. augment.h
+ * says which random numbers decide what. */
 #ifndef DATA_LOADER_H
 #define DATA_LOADER_H
 
@@ -17,7 +18,8 @@ typedef struct {
     bool crop; /* random crop of the size of the image from the image padded by crop_pad zeros
                   (zeros of the pixel scale, before normalising) */
     int crop_pad;
-    bool flip; /* horizontally, p = 1/2 */
+    bool flip;  /* horizontally, p = 1/2 */
+    int cutout; /* side of the square set to 0 after normalising; 0: none */
 } sl_augmentation;
 sl_augmentation sl_augmentation_none(void);
 sl_augmentation sl_augmentation_paper(void); /* crop with pad 4, flip */
@@ -27,6 +29,9 @@ typedef struct {
     bool shuffle;   /* the epoch's order is a permutation from (seed, epoch) */
     bool drop_last; /* drop an incomplete last batch (training); else it comes short */
     sl_augmentation augmentation;
+    double mixup;       /* alpha: batches are mixed with lambda ~ Beta(alpha, alpha); 0: not */
+    bool sample_labels; /* a row of targets is one-hot, drawn anew from the image's distribution
+                           each time the image is drawn */
     sl_normalization normalization;
     uint64_t seed;
     int threads; /* loader threads, >= 1 */
@@ -37,7 +42,8 @@ typedef struct {
     size_t n;              /* images in it, <= batch_size */
     const float *images;   /* (n, channels, height, width), normalised */
     const float *targets;  /* (n, classes) */
-    const uint32_t *index; /* (n) index of each image in the data set */
+    const uint32_t *index; /* (n) index of each image in the data set; with mixup, of the one
+                              that lambda belongs to */
 } sl_batch;
 
 typedef struct sl_loader sl_loader;

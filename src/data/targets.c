@@ -154,3 +154,22 @@ sl_status sl_targets_from_labels(sl_targets **out, const sl_dataset *set, sl_err
         sl_targets_destroy(&owned->targets);
     return st;
 }
+
+sl_status sl_targets_smooth(sl_targets **out, const sl_targets *from, double epsilon, sl_error *err)
+{
+    *out = NULL;
+    if (!(epsilon >= 0 && epsilon < 1))
+        return sl_error_set(err, SL_EINVAL, "label smoothing of %g, expected 0 <= smoothing < 1",
+                            epsilon);
+    owned_targets *owned;
+    sl_status st = targets_create(&owned, "smoothed", from->n, from->classes, err);
+    if (st)
+        return st;
+    const size_t count = from->n * (size_t)from->classes;
+    for (size_t i = 0; i < count; i++)
+        owned->p64[i] = (1 - epsilon) * from->p64[i] + epsilon / from->classes;
+    st = targets_seal(owned, out, err);
+    if (st)
+        sl_targets_destroy(&owned->targets);
+    return st;
+}

@@ -1,8 +1,11 @@
-/* The loader's batches against what (seed, epoch, image) say, whatever the threads and the start.
- */
+/* The loader's batches against what (seed, epoch, image or batch) say, whatever the threads and the
+ * start. */
 #include "data/loader.h"
+#include "base/memory.h"
 #include "data/augment.h"
 #include "fixture.h"
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +14,7 @@ enum { N = 103, BATCH = 8, CLASSES = 10 };
 typedef struct {
     char *dir;
     sl_dataset *set;
-    sl_targets *targets;
+    sl_targets *targets, *soft; /* one-hot; and for sampling */
 } fixture;
 
 static int setup(void **state)
@@ -24,6 +27,7 @@ static int setup(void **state)
     f.dir = dir;
     f.set = fixture_dataset(dir, N);
     expect_ok(sl_targets_from_labels(&f.targets, f.set, &err), &err);
+    expect_ok(sl_targets_smooth(&f.soft, f.targets, 0.5, &err), &err);
     *state = &f;
     return 0;
 }
@@ -32,6 +36,7 @@ static int teardown(void **state)
 {
     fixture *f = *state;
     void *dir = f->dir;
+    sl_targets_destroy(f->soft);
     sl_targets_destroy(f->targets);
     sl_dataset_destroy(f->set);
     return fixture_teardown(&dir);
@@ -48,12 +53,23 @@ static sl_loader_options training(int threads)
                                 .threads = threads };
 }
 
+/* Everything that can be switched on. */
+static sl_loader_options all_of_it(int threads)
+{
+    sl_loader_options o = training(threads);
+    o.augmentation.cutout = 16;
+    o.mixup = 1;
+    o.sample_labels = true;
+    return o;
+}
+
 static sl_loader *create(const fixture *f, const int64_t *indices, size_t n,
                          const sl_loader_options *options)
 {
     sl_error err;
     sl_loader *loader;
-    expect_ok(sl_loader_create(&loader, f->set, f->targets, indices, n, options, &err), &err);
+    const sl_targets *targets = options->sample_labels ? f->soft : f->targets;
+    expect_ok(sl_loader_create(&loader, f->set, targets, indices, n, options, &err), &err);
     return loader;
 }
 
@@ -156,44 +172,54 @@ static void test_chosen_images(void **state)
     sl_loader_destroy(loader);
 }
 
-/* Reads epoch from batch on, into images and index (12 batches of BATCH). */
-static void record(sl_loader *loader, uint32_t epoch, size_t batch, float *images, uint32_t *index)
+/* Whole batches of an epoch. */
+typedef struct {
+    float images[12 * BATCH][3072], targets[12 * BATCH][CLASSES];
+    uint32_t index[12 * BATCH];
+} recording;
+
+/* Reads epoch from batch on. */
+static void record(sl_loader *loader, uint32_t epoch, size_t batch, recording *r)
 {
     start(loader, epoch, batch);
     for (const sl_batch *b; (b = next(loader)); batch++) {
-        memcpy(images + batch * BATCH * 3072, b->images, BATCH * 3072 * sizeof *images);
-        memcpy(index + batch * BATCH, b->index, BATCH * sizeof *index);
+        memcpy(r->images[batch * BATCH], b->images, sizeof r->images / 12);
+        memcpy(r->targets[batch * BATCH], b->targets, sizeof r->targets / 12);
+        memcpy(r->index + batch * BATCH, b->index, sizeof r->index / 12);
     }
     assert_int_equal(batch, 12);
 }
 
-static void test_same_for_any_threads_and_resume(void **state)
+static void check_threads_and_resume(const fixture *f, sl_loader_options o)
 {
-    const fixture *f = *state;
-    const size_t floats = 12 * BATCH * 3072, images = 12 * BATCH;
-    float *want = calloc(floats, sizeof *want), *got = calloc(floats, sizeof *got);
-    uint32_t want_index[12 * BATCH], got_index[12 * BATCH];
-    sl_loader_options o = training(1);
+    recording *want = malloc(sizeof *want), *got = malloc(sizeof *got);
+    assert_non_null(want);
+    assert_non_null(got);
     sl_loader *loader = create(f, NULL, 0, &o);
-    record(loader, 4, 0, want, want_index);
+    record(loader, 4, 0, want);
     sl_loader_destroy(loader);
-    for (int threads = 1; threads <= 5; threads += 2) {
-        o.threads = threads;
+    for (o.threads = 1; o.threads <= 5; o.threads += 2) {
         loader = create(f, NULL, 0, &o);
         for (size_t first = 0; first <= 12; first += 3) {
             start(loader, 2, 1); /* another epoch, left in the middle */
             assert_non_null(next(loader));
-            memcpy(got, want, first * BATCH * 3072 * sizeof *got);
-            memcpy(got_index, want_index, first * BATCH * sizeof *got_index);
-            record(loader, 4, first, got, got_index);
-            assert_memory_equal(got_index, want_index, images * sizeof *got_index);
-            assert_memory_equal(got, want, floats * sizeof *got);
-            memset(got, 0, floats * sizeof *got);
+            memset(got, 0, sizeof *got);
+            memcpy(got->images, want->images, first * sizeof got->images / 12);
+            memcpy(got->targets, want->targets, first * sizeof got->targets / 12);
+            memcpy(got->index, want->index, first * sizeof got->index / 12);
+            record(loader, 4, first, got);
+            assert_memory_equal(got, want, sizeof *got);
         }
         sl_loader_destroy(loader);
     }
     free(want);
     free(got);
+}
+
+static void test_same_for_any_threads_and_resume(void **state)
+{
+    check_threads_and_resume(*state, training(1));
+    check_threads_and_resume(*state, all_of_it(1));
 }
 
 /* A batch that was given stays as it is while the threads go on. */
@@ -209,6 +235,96 @@ static void test_batch_is_the_readers(void **state)
     }
     start(loader, 0, 0); /* destroyed in the middle of its work */
     sl_loader_destroy(loader);
+}
+
+/* Cutout and sampled labels, image by image, as augment.h defines them. */
+static void test_cutout_and_sampled_labels(void **state)
+{
+    const fixture *f = *state;
+    sl_loader_options o = all_of_it(2);
+    o.mixup = 0;
+    sl_pixel_table table;
+    sl_pixel_table_init(&table, &o.normalization);
+    sl_loader *loader = create(f, NULL, 0, &o);
+    start(loader, 6, 0);
+    for (const sl_batch *b; (b = next(loader));)
+        for (size_t i = 0; i < b->n; i++) {
+            float want[3072];
+            const uint32_t image = b->index[i];
+            sl_image_place(&table, f->set->pixels + image * 3072u, 32, 32,
+                           sl_placement_draw(&o.augmentation, o.seed, 6, image), want);
+            sl_image_cut(want, 32, 32, sl_square_draw(16, 32, 32, o.seed, 6, image));
+            assert_memory_equal(b->images + i * 3072, want, sizeof want);
+            const int label =
+                sl_label_draw(f->soft->p64 + image * CLASSES, CLASSES, o.seed, 6, image);
+            for (int k = 0; k < CLASSES; k++)
+                assert_true(b->targets[i * CLASSES + (size_t)k] == (k == label ? 1 : 0));
+        }
+    sl_loader_destroy(loader);
+}
+
+/* got against lambda x + (1 - lambda) y in float64. In float32, 1 - lambda, two products and their
+ * sum are rounded, each by FLT_EPSILON / 2 of a term at most. */
+static void expect_mixed(const float *got, const float *rows, const uint32_t *partner,
+                         double lambda, size_t width)
+{
+    for (size_t i = 0; i < BATCH; i++)
+        for (size_t j = 0; j < width; j++) {
+            const double x = lambda * (double)rows[i * width + j];
+            const double y = (1 - lambda) * (double)rows[partner[i] * width + j];
+            const double g = (double)got[i * width + j];
+            if (!(fabs(g - (x + y)) <= 2 * FLT_EPSILON * (fabs(x) + fabs(y))))
+                fail_msg("row %zu, column %zu: got %.9g, expected %.9g", i, j, g, x + y);
+        }
+}
+
+/* Mixed batches against the same batches without mixup, with cutout and sampling on. */
+static void test_mixup(void **state)
+{
+    const fixture *f = *state;
+    const sl_loader_options o = all_of_it(2);
+    sl_loader_options unmixed = o;
+    unmixed.mixup = 0;
+    sl_loader *mixed = create(f, NULL, 0, &o), *plain = create(f, NULL, 0, &unmixed);
+    start(mixed, 3, 0);
+    start(plain, 3, 0);
+    for (uint32_t batch = 0; batch < 12; batch++) {
+        const sl_batch *m = next(mixed), *p = next(plain);
+        uint32_t partner[BATCH];
+        const double lambda = (double)sl_mixup_draw(1, o.seed, 3, batch, partner, BATCH);
+        assert_memory_equal(m->index, p->index, BATCH * sizeof *m->index);
+        expect_mixed(m->images, p->images, partner, lambda, 3072);
+        expect_mixed(m->targets, p->targets, partner, lambda, CLASSES);
+    }
+    sl_loader_destroy(mixed);
+    sl_loader_destroy(plain);
+}
+
+static unsigned long allocations(const fixture *f, const sl_loader_options *o)
+{
+    sl_loader *loader = NULL;
+    sl_error err;
+    unsigned long n = 0;
+    while (!loader) {
+        sl_alloc_fail_at(++n);
+        sl_status st = sl_loader_create(&loader, f->set, f->soft, NULL, 0, o, &err);
+        sl_alloc_fail_at(0);
+        assert_true(st == SL_OK || st == SL_ENOMEM);
+    }
+    sl_loader_destroy(loader);
+    return n - 1;
+}
+
+/* What mixup needs beside isn't there without it: three more arrays in each of three slots. */
+static void test_costs_nothing_when_off(void **state)
+{
+    const fixture *f = *state;
+    sl_loader_options plain = training(1), mixed = training(1), others = all_of_it(1);
+    mixed.mixup = 1;
+    others.mixup = 0;
+    const unsigned long n = allocations(f, &plain);
+    assert_int_equal(allocations(f, &others), n);
+    assert_int_equal(allocations(f, &mixed), n + 9);
 }
 
 static void test_refuses(void **state)
@@ -236,6 +352,20 @@ static void test_refuses(void **state)
     o.augmentation.crop_pad = 32;
     expect_error(sl_loader_create(&loader, f->set, f->targets, NULL, 0, &o, &err), SL_EINVAL, &err,
                  "crop pad is 32");
+    static const int cutouts[] = { -1, 33 };
+    static const double alphas[] = { -1, 1e-4, 1e4, NAN, INFINITY };
+    for (size_t i = 0; i < sizeof cutouts / sizeof *cutouts; i++) {
+        o = training(1);
+        o.augmentation.cutout = cutouts[i];
+        expect_error(sl_loader_create(&loader, f->set, f->targets, NULL, 0, &o, &err), SL_EINVAL,
+                     &err, "cutout of side");
+    }
+    for (size_t i = 0; i < sizeof alphas / sizeof *alphas; i++) {
+        o = training(1);
+        o.mixup = alphas[i];
+        expect_error(sl_loader_create(&loader, f->set, f->targets, NULL, 0, &o, &err), SL_EINVAL,
+                     &err, "mixup's alpha");
+    }
     o = training(1);
     o.normalization.std[1] = 0;
     expect_error(sl_loader_create(&loader, f->set, f->targets, NULL, 0, &o, &err), SL_EINVAL, &err,
@@ -258,6 +388,9 @@ int main(void)
         cmocka_unit_test(test_chosen_images),
         cmocka_unit_test(test_same_for_any_threads_and_resume),
         cmocka_unit_test(test_batch_is_the_readers),
+        cmocka_unit_test(test_cutout_and_sampled_labels),
+        cmocka_unit_test(test_mixup),
+        cmocka_unit_test(test_costs_nothing_when_off),
         cmocka_unit_test(test_refuses),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -152,6 +152,32 @@ static void test_from_labels(void **state)
     sl_dataset_destroy(set);
 }
 
+static void test_smoothing(void **state)
+{
+    (void)state;
+    sl_error err;
+    sl_targets *hard, *smooth, *same;
+    const double rows[N][K] = { { 1, 0, 0, 0 }, { 0, 0, 0, 1 }, { 0, 0.5, 0.5, 0 } };
+    expect_ok(sl_targets_from_rows(&hard, "hard", &rows[0][0], N, K, &err), &err);
+    expect_ok(sl_targets_smooth(&smooth, hard, 0.2, &err), &err);
+    assert_string_equal(smooth->name, "smoothed");
+    for (int i = 0; i < N * K; i++) {
+        const double want = 0.8 * hard->p64[i] + 0.2 / K;
+        assert_true(fabs(smooth->p64[i] - want) <= 1e-15);
+        assert_true(smooth->p[i] == (float)smooth->p64[i]);
+    }
+    expect_ok(sl_targets_smooth(&same, hard, 0, &err), &err);
+    assert_string_equal(same->sha256, hard->sha256);
+    sl_targets_destroy(same);
+    sl_targets_destroy(smooth);
+    static const double bad[] = { -0.1, 1, NAN };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        expect_error(sl_targets_smooth(&same, hard, bad[i], &err), SL_EINVAL, &err, "smoothing");
+        assert_null(same);
+    }
+    sl_targets_destroy(hard);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wrong_arrays, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_wrong_bytes, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_from_labels, fixture_setup, fixture_teardown),
+        cmocka_unit_test(test_smoothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
