@@ -21,20 +21,26 @@
 /* Strings are borrowed. An unset number is 0 or, where 0 has a meaning, NaN; an unset string NULL.
  */
 typedef struct {
-    const char *out;      /* the run's folder; made if need be */
-    const char *model;    /* "wrn_16_2"; may be unset with init */
-    const char *init;     /* a checkpoint to start from; unset: initial weights by seed */
-    const char *recipe;   /* "paper", "fast": gives what is unset from here to weight_decay */
-    int epochs;           /* >= 1 */
-    int batch_size;       /* >= 1 */
-    double lr;            /* base learning rate; NaN: unset */
-    const char *schedule; /* "constant", "multistep:80,120:0.1", "cosine", "onecycle:5:cosine" */
-    double weight_decay;  /* >= 0; NaN: unset */
-    const char *augment;  /* "crop,flip", "crop", "flip", "none" */
-    uint64_t seed;        /* initial weights, order, augmentation */
-    const char *device;   /* "cpu", "ref" */
-    int threads;          /* >= 1 */
-    int save_every;       /* steps between saves within an epoch; 0: every five minutes */
+    const char *out;       /* the run's folder; made if need be */
+    const char *model;     /* "wrn_16_2"; may be unset with init */
+    const char *init;      /* a checkpoint to start from; unset: initial weights by seed */
+    const char *recipe;    /* "paper", "fast": gives what is unset from here to weight_decay */
+    int epochs;            /* >= 1 */
+    int batch_size;        /* >= 1 */
+    double lr;             /* base learning rate; NaN: unset */
+    const char *schedule;  /* "constant", "multistep:80,120:0.1", "cosine", "onecycle:5:cosine" */
+    double weight_decay;   /* >= 0; NaN: unset */
+    const char *augment;   /* "paper" (crop and flip), "crop", "flip", "none" */
+    int cutout;            /* side of the square, 0: none; < 0: what the model's name says, but none
+                              with augment "none" */
+    double mixup;          /* alpha; 0: none */
+    const char *targets;   /* "hard", "smoothed" */
+    double smoothing;      /* of "smoothed": 0..1; NaN: 0.1 */
+    uint64_t seed;         /* initial weights, order, augmentation */
+    const char *device;    /* "cpu", "ref" */
+    const char *precision; /* "f32", "bf16": of activations and their gradients */
+    int threads;           /* >= 1 */
+    int save_every;        /* steps between saves within an epoch; 0: every five minutes */
 } sl_train_options;
 SL_API sl_train_options sl_train_options_default(void);
 
@@ -52,28 +58,34 @@ SL_API SL_CHECK sl_status sl_train(const sl_train_options *options, sl_data *dat
 typedef struct {
     const char *out;     /* the run's folder; made if need be */
     const char *model;   /* the checkpoint to fine-tune */
-    const char *targets; /* "human", or the control "hard" */
+    const char *targets; /* "human", the control "hard", "sampled" (one label drawn from the human
+                            distribution each time an image is drawn), "smoothed" (hard) */
+    double smoothing;    /* of "smoothed": 0..1; NaN: 0.1 */
     int epochs;          /* >= 1 */
     int batch_size;      /* 0: that of the model's recipe */
     double lr;           /* constant */
     double weight_decay; /* NaN: that of the model's recipe */
-    const char *augment; /* "crop,flip", "crop", "flip", "none" */
+    const char *augment; /* as for sl_train, and the next two */
+    int cutout;
+    double mixup;
     uint32_t split_seed; /* which 9,000 of the 10,000 images train (paper/NOTES, split) */
     uint64_t seed;       /* order, augmentation */
     const char *c10_50k; /* when the pretraining images are scored, which is most of the work:
                             "every" epoch; "ends": before the first, after the last and the best;
                             "never" */
     const char *device;
+    const char *precision; /* "f32", "bf16" */
     int threads;
     int save_every;
 } sl_finetune_options;
 SL_API sl_finetune_options sl_finetune_options_default(void);
 
-/* Fine-tunes a checkpoint with Adam on the test set's training part, with human distributions or
- * hard labels as targets; scores every data set before the first epoch and after each. Ends with
- * out/best.safetensors, the epoch >= 1 with the lowest loss on the validation part (against human
- * targets for "human", hard labels for "hard": the paper's rule), and out/last.safetensors. Errors
- * as sl_train; SL_ENOTFOUND when data has no human targets. */
+/* Fine-tunes a checkpoint with Adam on the test set's training part, with human distributions,
+ * hard labels or what is made of them as targets; scores every data set before the first epoch and
+ * after each. Ends with out/best.safetensors, the epoch >= 1 with the lowest loss on the validation
+ * part (against human targets for "human" and "sampled", hard labels for "hard" and "smoothed": the
+ * paper's rule), and out/last.safetensors. Errors as sl_train; SL_ENOTFOUND when data has no human
+ * targets. */
 SL_API SL_CHECK sl_status sl_finetune(const sl_finetune_options *options, sl_data *data,
                                       sl_progress_fn *progress, void *user, sl_error *err);
 

@@ -26,7 +26,8 @@ typedef enum {
     SL_RANDOM_BOOTSTRAP = 11,
     SL_RANDOM_ATTACK = 12,      /* where an attack's restarts begin */
     SL_RANDOM_PERMUTATION = 13, /* of a permutation test */
-    SL_RANDOM_STUDY = 20, /* what a participant of a study sees */
+    SL_RANDOM_STEP = 14,        /* the key of a training step's draws inside the network */
+    SL_RANDOM_STUDY = 20,       /* what a participant of a study sees */
     SL_RANDOM_TEST = 100,
 } sl_random_purpose;
 

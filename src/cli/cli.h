@@ -68,12 +68,14 @@ typedef struct {
 
 /* The options every command has. */
 typedef struct {
-    const char *data;   /* --data DIR, or NULL: sl_data_open looks for it */
-    uint64_t seed;      /* --seed N, 0 */
-    int threads;        /* --threads N, >= 1; the CPUs this process may use */
-    const char *device; /* --device cpu|ref|cuda[:N], for sl_device_open */
-    bool json;          /* --json: the results as JSON on stdout */
-    bool quiet;         /* --quiet: no talk and no progress */
+    const char *data;      /* --data DIR, or NULL: sl_data_open looks for it */
+    uint64_t seed;         /* --seed N, 0 */
+    int threads;           /* --threads N, >= 1; the CPUs this process may use */
+    const char *device;    /* --device cpu|ref|cuda[:N], for sl_device_open */
+    const char *precision; /* --precision f32|bf16, for sl_dtype_parse */
+    bool bf16;             /* set before cli_parse: this command can compute in bfloat16 */
+    bool json;             /* --json: the results as JSON on stdout */
+    bool quiet;            /* --quiet: no talk and no progress */
     cli_console console;
 } cli_options;
 
@@ -83,6 +85,12 @@ typedef struct {
  * mistake has then been told in one line. --help prints the row of the table and exits. */
 int cli_parse(const cli_command *command, const struct argp *argp, int argc, char **argv,
               void *input);
+
+/* Options that train, finetune and its grid describe alike. */
+#define CLI_AUGMENT_HELP "paper (which is crop,flip), crop, flip, none (paper)"
+#define CLI_CUTOUT_HELP "side of the square cut out of each image, 0: none (by the model's name)"
+#define CLI_MIXUP_HELP "mix images and targets of a batch, lambda ~ Beta(ALPHA, ALPHA) (off; 1)"
+#define CLI_SMOOTHING_HELP "of --targets smoothed: 1 - X on the label, X over all classes (0.1)"
 
 /* For parsers: strict values. What they return is the parser's result; a mistake has been told.
  * option is what the message calls it ("--lr"). */

@@ -109,6 +109,8 @@ static sl_status prepare(bench *b, const options *o, sl_error *err)
                              .mode = o->mode ? SL_MODE_EVAL : SL_MODE_TRAIN };
     const sl_optimizer_options sgd = sl_optimizer_sgd(0.9, true, 1e-4);
     sl_status st = sl_model_create(&b->model, o->model, CLASSES, err);
+    if (!st)
+        st = sl_dtype_parse(&plan.dtype, o->common.precision, err);
     if (st)
         return st;
     sl_model_init(b->model, o->common.seed);
@@ -185,17 +187,17 @@ static void report(bench *b, const options *o)
     getrusage(RUSAGE_SELF, &usage);
     double peak = (double)usage.ru_maxrss * 1024;
     if (o->common.json) {
-        cli_print_json(
-            json_pack("{s:s, s:s, s:I, s:i, s:s, s:f, s:f, s:f, s:I, s:f, s:f, s:I}", "model",
-                      o->model, "mode", modes[o->mode], "batch", (json_int_t)o->batch, "threads",
-                      o->common.threads, "device", o->common.device, "images_per_second", rate,
-                      "median_ms", 1e3 * median, "best_ms", 1e3 * best, "steps",
-                      (json_int_t)b->n_samples, "gflops_per_second", flops / 1e9, "peak_rss_bytes",
-                      peak, "arena_bytes", (json_int_t)sl_plan_arena_bytes(b->plan)));
+        cli_print_json(json_pack(
+            "{s:s, s:s, s:s, s:I, s:i, s:s, s:f, s:f, s:f, s:I, s:f, s:f, s:I}", "model", o->model,
+            "mode", modes[o->mode], "precision", o->common.precision, "batch", (json_int_t)o->batch,
+            "threads", o->common.threads, "device", o->common.device, "images_per_second", rate,
+            "median_ms", 1e3 * median, "best_ms", 1e3 * best, "steps", (json_int_t)b->n_samples,
+            "gflops_per_second", flops / 1e9, "peak_rss_bytes", peak, "arena_bytes",
+            (json_int_t)sl_plan_arena_bytes(b->plan)));
         return;
     }
-    printf("%s, %s, batch %lld, %d threads on %s\n", o->model, modes[o->mode], (long long)o->batch,
-           o->common.threads, o->common.device);
+    printf("%s, %s in %s, batch %lld, %d threads on %s\n", o->model, modes[o->mode],
+           o->common.precision, (long long)o->batch, o->common.threads, o->common.device);
     printf("%.1f images/s (median of %zu steps, %.2f ms; best %.2f ms), %.1f GFLOP/s\n", rate,
            b->n_samples, 1e3 * median, 1e3 * best, flops / 1e9);
     printf("peak memory %.1f MiB, of it activations %.1f MiB\n", peak / (1 << 20),
@@ -206,7 +208,7 @@ static void report(bench *b, const options *o)
 
 int cmd_bench(const cli_command *self, int argc, char **argv)
 {
-    options o = { .model = "resnet_basic_20", .batch = 128, .seconds = 10 };
+    options o = { .common.bf16 = true, .model = "resnet_basic_20", .batch = 128, .seconds = 10 };
     static const struct argp argp = { .options = option_table, .parser = parse };
     int code = cli_parse(self, &argp, argc, argv, &o);
     if (code)

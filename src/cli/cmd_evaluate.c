@@ -191,7 +191,10 @@ static void release(evaluation *e)
 
 static sl_status score(evaluation *e, options *o, sl_error *err)
 {
+    sl_dtype dtype = SL_DTYPE_F32;
     sl_status st = sl_model_load(&e->model, o->files[0], err);
+    if (!st)
+        st = sl_dtype_parse(&dtype, o->common.precision, err);
     if (!st)
         st = sl_hash_file(o->files[0], SL_HASH_SHA256, e->sha256, err);
     if (!st)
@@ -201,8 +204,8 @@ static sl_status score(evaluation *e, options *o, sl_error *err)
     if (!st)
         st = sl_device_open(&e->device, o->common.device, o->common.threads, err);
     if (!st)
-        st = sl_evaluator_create(&e->evaluator, e->model, e->device, EVALUATION_BATCH, cli_progress,
-                                 &o->common.console, err);
+        st = sl_evaluator_create(&e->evaluator, e->model, e->device, EVALUATION_BATCH, dtype,
+                                 cli_progress, &o->common.console, err);
     if (!st)
         st = sl_score_model(e->evaluator, &e->sets, SL_SETS_ALL, e->scores, err);
     return st;
@@ -237,10 +240,10 @@ static json_t *data_json(const evaluation *e)
 
 static void show_json(const evaluation *e, const options *o)
 {
-    cli_print_json(json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "model", sl_model_name(e->model),
-                             "file", o->files[0], "sha256", e->sha256, "split_seed",
-                             (json_int_t)o->split_seed, "data", data_json(e), "scores",
-                             scores_json(e)));
+    cli_print_json(
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o}", "model", sl_model_name(e->model), "file",
+                  o->files[0], "sha256", e->sha256, "precision", o->common.precision, "split_seed",
+                  (json_int_t)o->split_seed, "data", data_json(e), "scores", scores_json(e)));
 }
 
 static sl_status show_text(const evaluation *e, const options *o, sl_error *err)
@@ -270,10 +273,11 @@ static sl_status show_text(const evaluation *e, const options *o, sl_error *err)
     }
     if (!st) {
         sl_table_write(table, stdout);
-        printf("\nCross-entropy in nats; validation: the tenth that split seed %u holds out.\n"
+        printf("\nCross-entropy in nats, computed in %s; validation: the tenth that split seed %u "
+               "holds out.\n"
                "Data: %s in %s%s%s\n",
-               (unsigned)o->split_seed, sl_data_kind(e->data), sl_data_folder(e->data),
-               *note ? "; " : "", note);
+               o->common.precision, (unsigned)o->split_seed, sl_data_kind(e->data),
+               sl_data_folder(e->data), *note ? "; " : "", note);
     }
     sl_table_destroy(table);
     return st;
@@ -310,7 +314,7 @@ int cmd_evaluate(const cli_command *self, int argc, char **argv)
     static const struct argp argp = { .options = option_list,
                                       .parser = parse,
                                       .args_doc = "MODEL...\n--predictions FILE..." };
-    options o = { .n_bins = 15, .resamples = 1000 };
+    options o = { .common.bf16 = true, .n_bins = 15, .resamples = 1000 };
     sl_error err;
     sl_status st = sl_alloc(&o.files, (size_t)argc, sizeof *o.files, &err);
     int code = st ? cli_end(&o.common, st, &err) : cli_parse(self, &argp, argc, argv, &o);

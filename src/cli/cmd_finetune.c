@@ -17,6 +17,9 @@ enum {
     KEY_LR,
     KEY_WEIGHT_DECAY,
     KEY_AUGMENT,
+    KEY_CUTOUT,
+    KEY_MIXUP,
+    KEY_SMOOTHING,
     KEY_SPLIT_SEED,
     KEY_C10_50K,
     KEY_SAVE_EVERY
@@ -24,7 +27,10 @@ enum {
 
 static const struct argp_option option_list[] = {
     { "grid", KEY_GRID, NULL, 0, "many runs: see 'softlabel finetune --grid --help'", 0 },
-    { "targets", KEY_TARGETS, "NAME", 0, "human, or hard: the control (human)", 0 },
+    { "targets", KEY_TARGETS, "NAME", 0,
+      "human; hard: the control; sampled: one label drawn from people's each time; smoothed: hard "
+      "ones (human)",
+      0 },
     { "out", KEY_OUT, "DIR", 0, "folder of the run; the same command goes on with it", 0 },
     { "resume", KEY_RESUME, NULL, 0, "go on in --out with all the options it was begun with", 0 },
     { "epochs", KEY_EPOCHS, "N", 0, "passes over the training images (100)", 0 },
@@ -32,7 +38,10 @@ static const struct argp_option option_list[] = {
     { "lr", KEY_LR, "X", 0, "constant learning rate of Adam (0.001)", 0 },
     { "weight-decay", KEY_WEIGHT_DECAY, "X", 0,
       "L2 added to the gradient (that of the model's recipe)", 0 },
-    { "augment", KEY_AUGMENT, "LIST", 0, "crop,flip, crop, flip, none (crop,flip)", 0 },
+    { "augment", KEY_AUGMENT, "LIST", 0, CLI_AUGMENT_HELP, 0 },
+    { "cutout", KEY_CUTOUT, "N", 0, CLI_CUTOUT_HELP, 0 },
+    { "mixup", KEY_MIXUP, "ALPHA", OPTION_ARG_OPTIONAL, CLI_MIXUP_HELP, 0 },
+    { "smoothing", KEY_SMOOTHING, "X", 0, CLI_SMOOTHING_HELP, 0 },
     { "split-seed", KEY_SPLIT_SEED, "N", 0,
       "which nine tenths of the test set train; the rest validate (0)", 0 },
     { "c10-50k", KEY_C10_50K, "WHEN", 0,
@@ -70,6 +79,14 @@ static error_t parse_number(int key, const char *text, struct argp_state *state)
         e = cli_integer(state, "--save-every", text, 1, INT_MAX, &n);
         o->save_every = (int)n;
         return e;
+    case KEY_CUTOUT:
+        e = cli_integer(state, "--cutout", text, 0, 65536, &n);
+        o->cutout = (int)n;
+        return e;
+    case KEY_MIXUP:
+        return cli_number(state, "--mixup", text ? text : "1", 0, 1e6, &o->mixup);
+    case KEY_SMOOTHING:
+        return cli_number(state, "--smoothing", text, 0, 1, &o->smoothing);
     case KEY_LR:
         return cli_number(state, "--lr", text, 0, 1e6, &o->lr);
     case KEY_WEIGHT_DECAY:
@@ -191,6 +208,7 @@ static sl_status finetune(options *all, sl_error *err)
     } else {
         all->o.seed = all->common.seed;
         all->o.device = all->common.device;
+        all->o.precision = all->common.precision;
         all->o.threads = all->common.threads;
     }
     if (!st)
@@ -212,7 +230,7 @@ int cmd_finetune(const cli_command *self, int argc, char **argv)
     static const struct argp argp = { .options = option_list,
                                       .parser = parse,
                                       .args_doc = "MODEL" };
-    options all = { .o = sl_finetune_options_default() };
+    options all = { .common.bf16 = true, .o = sl_finetune_options_default() };
     sl_error err;
     int code = cli_parse(self, &argp, argc, argv, &all);
     if (code)

@@ -239,6 +239,7 @@ static sl_status run_grid(options *all, sl_error *err)
     g->threads = all->common.threads;
     g->seed = all->common.seed;
     g->data = all->common.data;
+    g->precision = all->common.precision;
     g->device = strcmp(all->common.device, "cpu") == 0 ? NULL : all->common.device;
     sl_status st = grid_create_points(g, err);
     if (!st)
@@ -263,7 +264,8 @@ int cmd_finetune_grid(int argc, char **argv)
     static const struct argp argp = { .options = option_list,
                                       .parser = parse,
                                       .args_doc = "MODEL..." };
-    options all = { .g = { .axes = { [GRID_TARGETS] = { 2, { "human", "hard" } },
+    options all = { .common.bf16 = true,
+                    .g = { .axes = { [GRID_TARGETS] = { 2, { "human", "hard" } },
                                      [GRID_MIXUP] = { 1, { "off" } },
                                      [GRID_LR] = { 3, { "0.1", "0.01", "0.001" } },
                                      [GRID_SPLIT] = { 3, { "0", "1", "2" } } },

@@ -18,6 +18,10 @@ enum {
     KEY_SCHEDULE,
     KEY_WEIGHT_DECAY,
     KEY_AUGMENT,
+    KEY_CUTOUT,
+    KEY_MIXUP,
+    KEY_TARGETS,
+    KEY_SMOOTHING,
     KEY_SAVE_EVERY
 };
 
@@ -33,7 +37,11 @@ static const struct argp_option option_list[] = {
     { "schedule", KEY_SCHEDULE, "TEXT", 0,
       "constant, multistep:80,120:0.1, cosine, onecycle:5:cosine", 0 },
     { "weight-decay", KEY_WEIGHT_DECAY, "X", 0, "L2 added to the gradient", 0 },
-    { "augment", KEY_AUGMENT, "LIST", 0, "crop,flip, crop, flip, none (crop,flip)", 0 },
+    { "augment", KEY_AUGMENT, "LIST", 0, CLI_AUGMENT_HELP, 0 },
+    { "cutout", KEY_CUTOUT, "N", 0, CLI_CUTOUT_HELP, 0 },
+    { "mixup", KEY_MIXUP, "ALPHA", OPTION_ARG_OPTIONAL, CLI_MIXUP_HELP, 0 },
+    { "targets", KEY_TARGETS, "NAME", 0, "hard, smoothed (hard)", 0 },
+    { "smoothing", KEY_SMOOTHING, "X", 0, CLI_SMOOTHING_HELP, 0 },
     { "save-every", KEY_SAVE_EVERY, "N", 0, "save after so many steps, too (every 5 minutes)", 0 },
     { 0 },
 };
@@ -62,6 +70,14 @@ static error_t parse_number(int key, const char *text, struct argp_state *state)
         e = cli_integer(state, "--save-every", text, 1, INT_MAX, &n);
         o->save_every = (int)n;
         return e;
+    case KEY_CUTOUT:
+        e = cli_integer(state, "--cutout", text, 0, 65536, &n);
+        o->cutout = (int)n;
+        return e;
+    case KEY_MIXUP:
+        return cli_number(state, "--mixup", text ? text : "1", 0, 1e6, &o->mixup);
+    case KEY_SMOOTHING:
+        return cli_number(state, "--smoothing", text, 0, 1, &o->smoothing);
     case KEY_LR:
         return cli_number(state, "--lr", text, 0, 1e6, &o->lr);
     case KEY_WEIGHT_DECAY:
@@ -91,7 +107,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         const char **value;
     } const texts[] = {
         { KEY_MODEL, &o->model },     { KEY_INIT, &o->init },         { KEY_RECIPE, &o->recipe },
-        { KEY_AUGMENT, &o->augment }, { KEY_SCHEDULE, &o->schedule },
+        { KEY_AUGMENT, &o->augment }, { KEY_SCHEDULE, &o->schedule }, { KEY_TARGETS, &o->targets },
     };
     switch (key) {
     case KEY_OUT:
@@ -160,6 +176,7 @@ static sl_status train(options *all, sl_error *err)
     } else {
         all->o.seed = all->common.seed;
         all->o.device = all->common.device;
+        all->o.precision = all->common.precision;
         all->o.threads = all->common.threads;
     }
     if (!st)
@@ -176,7 +193,7 @@ static sl_status train(options *all, sl_error *err)
 int cmd_train(const cli_command *self, int argc, char **argv)
 {
     static const struct argp argp = { .options = option_list, .parser = parse };
-    options all = { .o = sl_train_options_default() };
+    options all = { .common.bf16 = true, .o = sl_train_options_default() };
     sl_error err;
     int code = cli_parse(self, &argp, argc, argv, &all);
     if (code)

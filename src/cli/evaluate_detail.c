@@ -63,10 +63,13 @@ static sl_status ask_model(sl_predictions *out, const cli_evaluation *e, const c
     sl_model *model;
     sl_evaluator *evaluator = NULL;
     float *logits = NULL;
+    sl_dtype dtype = SL_DTYPE_F32;
     const sl_dataset *test = e->test;
     sl_status st = sl_model_load(&model, path, err);
     if (!st)
-        st = sl_evaluator_create(&evaluator, model, device, EVALUATION_BATCH, cli_progress,
+        st = sl_dtype_parse(&dtype, o->common.precision, err);
+    if (!st)
+        st = sl_evaluator_create(&evaluator, model, device, EVALUATION_BATCH, dtype, cli_progress,
                                  &o->common.console, err);
     if (!st)
         st = sl_alloc(&logits, test->n, (size_t)test->classes * sizeof *logits, err);

@@ -81,6 +81,8 @@ static sl_status write_command(grid *g, grid_point *p, sl_error *err)
         child_word(&c, "--data=%s", g->data);
     if (g->device)
         child_word(&c, "--device=%s", g->device);
+    if (strcmp(g->precision, "f32") != 0)
+        child_word(&c, "--precision=%s", g->precision);
     child_word(&c, "--threads=%d", threads_of(g, p));
     child_word(&c, "--out=%s", p->folder);
     const char **argv = NULL;

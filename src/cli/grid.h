@@ -52,8 +52,9 @@ typedef struct {
     size_t shard, shards; /* this process runs the points i with i % shards == shard */
     unsigned long long seed;
     const char *data, *device; /* as given, or NULL */
-    grid_list passed;          /* further options of each run: "--epochs=3" */
-    grid_point *points;        /* by seed, then as one reads a table */
+    const char *precision;
+    grid_list passed;   /* further options of each run: "--epochs=3" */
+    grid_point *points; /* by seed, then as one reads a table */
     size_t n;
     sl_arena memory;
 } grid;

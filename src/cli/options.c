@@ -18,7 +18,8 @@ static const struct argp_option shared_options[] = {
     { "seed", KEY_SEED, "N", 0, "where all random numbers come from (0)", 0 },
     { "threads", KEY_THREADS, "N", 0, "compute threads (the CPUs this process may use)", 0 },
     { "device", KEY_DEVICE, "NAME", 0, "cpu, ref (plain loops), cuda[:N] (cpu)", 0 },
-    { "precision", KEY_PRECISION, "NAME", 0, "number format of the computation: f32", 0 },
+    { "precision", KEY_PRECISION, "NAME", 0, "number format of the computation: f32, bf16 (f32)",
+      0 },
     { "json", KEY_JSON, NULL, 0, "print the results as JSON", 0 },
     { "quiet", 'q', NULL, 0, "no messages and no progress, only results and errors", 0 },
     { 0 },
@@ -94,13 +95,15 @@ static error_t parse_device(struct argp_state *state, char *text, const char **o
     return e;
 }
 
-static error_t parse_precision(struct argp_state *state, const char *text)
+static error_t parse_precision(struct argp_state *state, const char *text, cli_options *o)
 {
     static const char *const names[] = { "f32", "bf16", NULL };
     int i = 0;
     error_t e = cli_choice(state, "--precision", text, names, &i);
-    if (!e && i == 1)
-        return cli_usage(state, "--precision bf16 isn't in this build; use f32");
+    if (!e && i == 1 && !o->bf16)
+        return cli_usage(state, "--precision bf16 isn't for this command; use f32");
+    if (!e)
+        o->precision = names[i];
     return e;
 }
 
@@ -124,7 +127,7 @@ static error_t parse_shared(int key, char *text, struct argp_state *state)
     case KEY_DEVICE:
         return parse_device(state, text, &o->device);
     case KEY_PRECISION:
-        return parse_precision(state, text);
+        return parse_precision(state, text, o);
     case KEY_JSON:
         o->json = true;
         return 0;
@@ -165,6 +168,7 @@ int cli_parse(const cli_command *command, const struct argp *argp, int argc, cha
     cli_options *o = input;
     o->threads = usable_cpus();
     o->device = "cpu";
+    o->precision = "f32";
 
     char doc[600];
     snprintf(doc, sizeof doc, "%s\vExample:\n  %s", command->summary, command->example);

@@ -20,10 +20,11 @@ struct sl_evaluator {
 };
 
 sl_status sl_evaluator_create(sl_evaluator **out, sl_model *model, sl_device *device, int batch,
-                              sl_progress_fn *progress, void *progress_user, sl_error *err)
+                              sl_dtype dtype, sl_progress_fn *progress, void *progress_user,
+                              sl_error *err)
 {
     const sl_graph *graph = sl_model_graph(model);
-    sl_plan_options options = { .batch = batch, .mode = SL_MODE_EVAL };
+    sl_plan_options options = { .batch = batch, .mode = SL_MODE_EVAL, .dtype = dtype };
     sl_normalization normalization;
     sl_evaluator *e = NULL;
     sl_status st;

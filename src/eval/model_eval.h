@@ -11,11 +11,11 @@
 /* An evaluator keeps its plan, so that it can be used after every epoch. One thread at a time. */
 typedef struct sl_evaluator sl_evaluator;
 
-/* model and device are borrowed until destroy; batch >= 1 changes speed and memory only. Inputs are
- * normalised as the model says. progress may be NULL. */
+/* model and device are borrowed until destroy; batch >= 1 changes speed and memory only; dtype is
+ * that of the computation. Inputs are normalised as the model says. progress may be NULL. */
 SL_CHECK sl_status sl_evaluator_create(sl_evaluator **out, sl_model *model, sl_device *device,
-                                       int batch, sl_progress_fn *progress, void *progress_user,
-                                       sl_error *err);
+                                       int batch, sl_dtype dtype, sl_progress_fn *progress,
+                                       void *progress_user, sl_error *err);
 void sl_evaluator_destroy(sl_evaluator *evaluator); /* NULL is fine */
 
 /* Call it when the model's parameters have changed. */

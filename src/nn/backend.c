@@ -43,6 +43,15 @@ void sl_device_close(sl_device *dev)
         sl_device_backend(dev)->close(dev);
 }
 
+sl_status sl_dtype_parse(sl_dtype *out, const char *name, sl_error *err)
+{
+    bool narrow = strcmp(name, "bf16") == 0;
+    if (!narrow && strcmp(name, "f32") != 0)
+        return sl_error_set(err, SL_EINVAL, "precision '%.40s', expected 'f32' or 'bf16'", name);
+    *out = narrow ? SL_DTYPE_BF16 : SL_DTYPE_F32;
+    return SL_OK;
+}
+
 bool sl_op_may_alias(const sl_op *op, int out, int in)
 {
     switch (op->kind) {

@@ -71,6 +71,8 @@
 #include <stdint.h>
 
 typedef enum { SL_DTYPE_F32, SL_DTYPE_BF16 } sl_dtype; /* bfloat16: the upper half of a float32 */
+/* "f32", "bf16"; another name is SL_EINVAL. */
+SL_CHECK sl_status sl_dtype_parse(sl_dtype *out, const char *name, sl_error *err);
 
 typedef enum {
     SL_LAYOUT_PLAIN,     /* n, c, h, w */

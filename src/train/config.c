@@ -198,23 +198,3 @@ sl_status sl_config_save_model(sl_model *model, json_t *stage, const char *path,
         st = sl_hash_file(path, SL_HASH_SHA256, sha256, err);
     return st ? st : put_string(stage, sha256_key, sha256, err);
 }
-
-sl_status sl_augmentation_parse(sl_augmentation *out, const char *text, sl_error *err)
-{
-    const sl_augmentation paper = sl_augmentation_paper();
-
-    *out = sl_augmentation_none();
-    if (strcmp(text, "crop,flip") == 0) {
-        *out = paper;
-    } else if (strcmp(text, "crop") == 0) {
-        out->crop = true;
-        out->crop_pad = paper.crop_pad;
-    } else if (strcmp(text, "flip") == 0) {
-        out->flip = true;
-    } else if (strcmp(text, "none") != 0) {
-        return sl_error_set(err, SL_EINVAL,
-                            "augmentation '%s', expected 'crop,flip', 'crop', 'flip' or 'none'",
-                            text);
-    }
-    return SL_OK;
-}

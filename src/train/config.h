@@ -2,7 +2,6 @@
 #ifndef TRAIN_CONFIG_H
 #define TRAIN_CONFIG_H
 
-#include "data/loader.h"
 #include "eval/scores.h"
 #include "train/fields.h"
 
@@ -37,8 +36,5 @@ SL_CHECK sl_status sl_config_stage(json_t **out, const json_t *config, sl_error 
  * sha256_key afterwards. */
 SL_CHECK sl_status sl_config_save_model(sl_model *model, json_t *stage, const char *path,
                                         const char *sha256_key, sl_error *err);
-
-/* "crop,flip", "crop", "flip", "none". SL_EINVAL. */
-SL_CHECK sl_status sl_augmentation_parse(sl_augmentation *out, const char *text, sl_error *err);
 
 #endif

@@ -1,9 +1,11 @@
-/* Fine-tuning on the test set's training part: human distributions, or hard labels as the control
+/* Fine-tuning on the test set's training part: human distributions, or hard labels as the control,
+ * or what is made of them
  * (paper, section 5; NOTES, protocol). */
 #include <softlabel/train.h>
 
 #include "models/model.h"
 #include "models/recipe.h"
+#include "train/batches.h"
 #include "train/config.h"
 #include "train/loop.h"
 
@@ -42,15 +44,19 @@ static int loss_column(sl_score_id id)
 
 static const sl_field fields[] = {
     SL_FIELD(SL_FIELD_STRING, sl_finetune_options, targets),
+    SL_FIELD(SL_FIELD_DOUBLE, sl_finetune_options, smoothing),
     SL_FIELD(SL_FIELD_INT, sl_finetune_options, epochs),
     SL_FIELD(SL_FIELD_INT, sl_finetune_options, batch_size),
     SL_FIELD(SL_FIELD_DOUBLE, sl_finetune_options, lr),
     SL_FIELD(SL_FIELD_DOUBLE, sl_finetune_options, weight_decay),
     SL_FIELD(SL_FIELD_STRING, sl_finetune_options, augment),
+    SL_FIELD(SL_FIELD_INT, sl_finetune_options, cutout),
+    SL_FIELD(SL_FIELD_DOUBLE, sl_finetune_options, mixup),
     SL_FIELD(SL_FIELD_U32, sl_finetune_options, split_seed),
     SL_FIELD(SL_FIELD_U64, sl_finetune_options, seed),
     SL_FIELD(SL_FIELD_STRING, sl_finetune_options, c10_50k),
     SL_FIELD(SL_FIELD_STRING, sl_finetune_options, device),
+    SL_FIELD(SL_FIELD_STRING, sl_finetune_options, precision),
     SL_FIELD(SL_FIELD_INT, sl_finetune_options, threads),
     { 0 },
 };
@@ -62,20 +68,35 @@ static const sl_field places[] = {
 
 typedef enum { SCORE_50K_EVERY, SCORE_50K_ENDS, SCORE_50K_NEVER } score_50k;
 
-/* What is trained on, and how the best epoch is chosen. */
+/* How the best epoch is chosen. */
+typedef struct {
+    sl_score_id score;
+    const char *text;
+} selection_rule;
+
+static const selection_rule by_human = {
+    SL_SCORE_C10H_VAL,
+    "the epoch >= 1 with the lowest c10h_val_loss: cross-entropy against the human distributions "
+    "of the split's validation images; so the row is chosen on images that it reports",
+};
+static const selection_rule by_hard = {
+    SL_SCORE_C10H_VAL_C10,
+    "the epoch >= 1 with the lowest c10h_val_c10_loss: cross-entropy against the hard labels of "
+    "the split's validation images; so the row is chosen on images that it reports",
+};
+
+/* What is trained on. */
 typedef struct {
     const char *name;
-    sl_score_id selects;
-    const char *rule;
+    bool human, sampled, smoothed; /* human distributions, or hard labels; what is made of them */
+    const selection_rule *rule;
 } target_kind;
 
 static const target_kind target_kinds[] = {
-    { "human", SL_SCORE_C10H_VAL,
-      "the epoch >= 1 with the lowest c10h_val_loss: cross-entropy against the human distributions "
-      "of the split's validation images; so the row is chosen on images that it reports" },
-    { "hard", SL_SCORE_C10H_VAL_C10,
-      "the epoch >= 1 with the lowest c10h_val_c10_loss: cross-entropy against the hard labels of "
-      "the split's validation images; so the row is chosen on images that it reports" },
+    { "human", true, false, false, &by_human },
+    { "hard", false, false, false, &by_hard },
+    { "sampled", true, true, false, &by_human },
+    { "smoothed", false, false, true, &by_hard },
 };
 
 typedef struct {
@@ -84,9 +105,11 @@ typedef struct {
     score_50k when_50k;
     sl_loader_options loader;
     sl_score_sets sets;
-    const sl_targets *targets; /* one of sets' */
+    sl_targets *smoothed;
+    const sl_targets *targets; /* smoothed, or one of sets' */
     sl_model *model, *best;    /* being trained; as in the best epoch */
     sl_device *device;
+    sl_dtype dtype;
     sl_evaluator *evaluator; /* of model */
     json_t *config;
     sl_run *run;
@@ -97,12 +120,15 @@ sl_finetune_options sl_finetune_options_default(void)
 {
     return (sl_finetune_options){
         .targets = "human",
+        .smoothing = NAN,
         .epochs = 100,
         .lr = 0.001,
         .weight_decay = NAN,
-        .augment = "crop,flip",
+        .augment = "paper",
+        .cutout = -1,
         .c10_50k = "every",
         .device = "cpu",
+        .precision = "f32",
         .threads = 1,
     };
 }
@@ -129,7 +155,8 @@ static sl_status parse_texts(finetuning *f, sl_error *err)
         if (strcmp(f->o.targets, target_kinds[i].name) == 0)
             f->kind = &target_kinds[i];
     if (!f->kind)
-        return sl_error_set(err, SL_EINVAL, "targets '%s', expected 'human' or 'hard'",
+        return sl_error_set(err, SL_EINVAL,
+                            "targets '%s', expected 'human', 'hard', 'sampled' or 'smoothed'",
                             f->o.targets);
     for (int i = 0; i < 3; i++)
         if (strcmp(f->o.c10_50k, when[i]) == 0)
@@ -139,7 +166,7 @@ static sl_status parse_texts(finetuning *f, sl_error *err)
                             "scoring the 50k '%s', expected 'every', 'ends' or 'never'",
                             f->o.c10_50k);
     f->when_50k = (score_50k)found;
-    return sl_augmentation_parse(&f->loader.augmentation, f->o.augment, err);
+    return sl_dtype_parse(&f->dtype, f->o.precision, err);
 }
 
 static sl_status check_numbers(const sl_finetune_options *o, sl_error *err)
@@ -154,6 +181,22 @@ static sl_status check_numbers(const sl_finetune_options *o, sl_error *err)
     if (!(o->weight_decay >= 0 && isfinite(o->weight_decay)))
         return sl_error_set(err, SL_EINVAL, "weight decay %g, expected a number >= 0",
                             o->weight_decay);
+    return SL_OK;
+}
+
+static sl_status resolve_batches(finetuning *f, int recipe_cutout, sl_error *err)
+{
+    sl_finetune_options *o = &f->o;
+    sl_batch_settings batches = { o->augment, o->cutout, o->mixup, o->smoothing };
+    sl_status st =
+        sl_batch_settings_resolve(&batches, recipe_cutout, f->kind->smoothed, &f->loader, err);
+
+    if (st)
+        return st;
+    o->augment = batches.augment;
+    o->cutout = batches.cutout;
+    o->smoothing = batches.smoothing;
+    f->loader.sample_labels = f->kind->sampled;
     return SL_OK;
 }
 
@@ -176,7 +219,8 @@ static sl_status resolve(finetuning *f, sl_error *err)
     f->loader.seed = o->seed;
     f->loader.threads = 1;
     sl_model_normalization(f->model, f->loader.normalization.mean, f->loader.normalization.std);
-    return check_numbers(o, err);
+    st = resolve_batches(f, recipe.cutout, err);
+    return st ? st : check_numbers(o, err);
 }
 
 static sl_status read_data(finetuning *f, sl_data *data, sl_error *err)
@@ -189,11 +233,15 @@ static sl_status read_data(finetuning *f, sl_data *data, sl_error *err)
     st = sl_score_sets_read(&f->sets, data, wanted, f->o.split_seed, err);
     if (st)
         return st;
-    f->targets = f->kind->selects == SL_SCORE_C10H_VAL ? f->sets.human : f->sets.hard[SL_SET_TEST];
+    f->targets = f->kind->human ? f->sets.human : f->sets.hard[SL_SET_TEST];
     if (!f->targets)
         return sl_error_set(err, SL_ENOTFOUND, "'%s' has no human labels of its test set",
                             sl_data_folder(data));
-    return SL_OK;
+    if (!f->kind->smoothed)
+        return SL_OK;
+    st = sl_targets_smooth(&f->smoothed, f->targets, f->o.smoothing, err);
+    f->targets = f->smoothed;
+    return st;
 }
 
 static void fill_cells(const sl_score scores[SL_SCORE_COUNT], int first, int last, double *row)
@@ -242,8 +290,8 @@ static sl_status prepare(finetuning *f, sl_data *data, sl_progress_fn *progress,
     if (!st)
         st = sl_device_open(&f->device, f->o.device, f->o.threads, err);
     if (!st)
-        st = sl_evaluator_create(&f->evaluator, f->model, f->device, EVALUATION_BATCH, progress,
-                                 user, err);
+        st = sl_evaluator_create(&f->evaluator, f->model, f->device, EVALUATION_BATCH, f->dtype,
+                                 progress, user, err);
     return st;
 }
 
@@ -254,6 +302,7 @@ static sl_status open_loop(finetuning *f, sl_progress_fn *progress, void *user, 
         .params = sl_model_params(f->model),
         .best = sl_model_params(f->best),
         .device = f->device,
+        .dtype = f->dtype,
         .set = f->sets.sets[SL_SET_TEST],
         .targets = f->targets,
         .indices = f->sets.split.train,
@@ -264,7 +313,7 @@ static sl_status open_loop(finetuning *f, sl_progress_fn *progress, void *user, 
         .save_every = (uint64_t)f->o.save_every,
         .columns = columns,
         .n_columns = N_COLUMNS,
-        .best_column = loss_column(f->kind->selects),
+        .best_column = loss_column(f->kind->rule->score),
         .score_first = true,
         .score = score,
         .user = f,
@@ -348,7 +397,7 @@ static sl_status write_result(finetuning *f, json_t *result, sl_error *err)
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0] && !st; i++)
         st = sl_metrics_log_put_row(state->log, rows[i].row, result, rows[i].key, err);
-    if (!st && (json_object_set_new(result, "rule", json_string(f->kind->rule)) ||
+    if (!st && (json_object_set_new(result, "rule", json_string(f->kind->rule->text)) ||
                 json_object_set_new(result, "seconds", json_real(state->seconds))))
         st = sl_error_set(err, SL_ENOMEM, "not enough memory for the result");
     return st ? st : sl_run_finish(f->run, result, err);
@@ -384,6 +433,7 @@ static void release(finetuning *f)
     sl_device_close(f->device);
     sl_model_destroy(f->best);
     sl_model_destroy(f->model);
+    sl_targets_destroy(f->smoothed);
     sl_score_sets_release(&f->sets);
 }
 

@@ -1,6 +1,7 @@
 #include "train/loop.h"
 
 #include "base/file.h"
+#include "base/random.h"
 #include "train/events.h"
 
 #include <math.h>
@@ -99,14 +100,25 @@ static size_t largest(const float *row, int n)
     return at;
 }
 
+/* The network's own random numbers (dropout, shake) for the next step. */
+static void draw(sl_loop *l)
+{
+    sl_random r = sl_random_stream(l->o.loader.seed, SL_RANDOM_STEP, (uint32_t)l->state.epoch,
+                                   (uint32_t)l->state.batch);
+
+    sl_plan_draw(l->plan, sl_random_u64(&r));
+}
+
 /* One step on a batch. The update is left out if the loss isn't finite. */
 static sl_status step(sl_loop *l, const sl_batch *batch, sl_error *err)
 {
     int classes = l->o.set->classes;
     uint64_t number = (uint64_t)l->state.epoch * l->batches + l->state.batch;
     sl_epoch_sums *sums = &l->state.sums;
-    sl_status st =
-        sl_plan_step(l->plan, batch->images, batch->targets, l->losses, l->logits, NULL, err);
+    sl_status st;
+
+    draw(l);
+    st = sl_plan_step(l->plan, batch->images, batch->targets, l->losses, l->logits, NULL, err);
 
     if (st)
         return st;
@@ -254,7 +266,7 @@ const sl_train_state *sl_loop_state(const sl_loop *loop)
 static sl_status build(sl_loop *l, sl_error *err)
 {
     size_t batch = l->o.loader.batch_size;
-    sl_plan_options plan = { .batch = (int)batch, .mode = SL_MODE_TRAIN };
+    sl_plan_options plan = { .batch = (int)batch, .mode = SL_MODE_TRAIN, .dtype = l->o.dtype };
     sl_status st = sl_loader_create(&l->loader, l->o.set, l->o.targets, l->o.indices,
                                     l->o.n_indices, &l->o.loader, err);
 

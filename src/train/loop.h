@@ -26,6 +26,7 @@ typedef struct {
     sl_params *params; /* of the network being trained */
     sl_params *best;   /* receives those of the best epoch; NULL: none is chosen */
     sl_device *device;
+    sl_dtype dtype; /* see sl_plan_options */
 
     const sl_dataset *set;
     const sl_targets *targets;

@@ -3,6 +3,7 @@
 
 #include "models/model.h"
 #include "models/recipe.h"
+#include "train/batches.h"
 #include "train/config.h"
 #include "train/loop.h"
 
@@ -23,8 +24,13 @@ static const sl_field fields[] = {
     SL_FIELD(SL_FIELD_STRING, sl_train_options, schedule),
     SL_FIELD(SL_FIELD_DOUBLE, sl_train_options, weight_decay),
     SL_FIELD(SL_FIELD_STRING, sl_train_options, augment),
+    SL_FIELD(SL_FIELD_INT, sl_train_options, cutout),
+    SL_FIELD(SL_FIELD_DOUBLE, sl_train_options, mixup),
+    SL_FIELD(SL_FIELD_STRING, sl_train_options, targets),
+    SL_FIELD(SL_FIELD_DOUBLE, sl_train_options, smoothing),
     SL_FIELD(SL_FIELD_U64, sl_train_options, seed),
     SL_FIELD(SL_FIELD_STRING, sl_train_options, device),
+    SL_FIELD(SL_FIELD_STRING, sl_train_options, precision),
     SL_FIELD(SL_FIELD_INT, sl_train_options, threads),
     { 0 },
 };
@@ -40,8 +46,10 @@ typedef struct {
     sl_recipe recipe; /* likewise */
     sl_loader_options loader;
     sl_score_sets sets;
+    sl_targets *smoothed; /* NULL: the hard ones are trained on */
     sl_model *model;
     sl_device *device;
+    sl_dtype dtype;
     sl_evaluator *evaluator;
     json_t *config;
     sl_run *run;
@@ -54,8 +62,12 @@ sl_train_options sl_train_options_default(void)
         .recipe = "paper",
         .lr = NAN,
         .weight_decay = NAN,
-        .augment = "crop,flip",
+        .augment = "paper",
+        .cutout = -1,
+        .targets = "hard",
+        .smoothing = NAN,
         .device = "cpu",
+        .precision = "f32",
         .threads = 1,
     };
 }
@@ -112,6 +124,27 @@ static sl_status resolve_schedule(pretraining *p, sl_error *err)
     return sl_schedule_parse(s, p->o.schedule, p->o.lr, p->o.epochs, err);
 }
 
+static sl_status resolve_batches(pretraining *p, sl_error *err)
+{
+    sl_train_options *o = &p->o;
+    sl_batch_settings batches = { o->augment, o->cutout, o->mixup, o->smoothing };
+    bool smoothed = strcmp(o->targets, "smoothed") == 0;
+    sl_status st;
+
+    if (!smoothed && strcmp(o->targets, "hard") != 0)
+        return sl_error_set(err, SL_EINVAL, "targets '%s', expected 'hard' or 'smoothed'",
+                            o->targets);
+    st = sl_batch_settings_resolve(&batches, p->recipe.cutout, smoothed, &p->loader, err);
+    if (st)
+        return st;
+    o->augment = batches.augment;
+    o->cutout = batches.cutout;
+    o->smoothing = batches.smoothing;
+    if (!smoothed)
+        return SL_OK;
+    return sl_targets_smooth(&p->smoothed, p->sets.hard[SL_SET_TRAIN], o->smoothing, err);
+}
+
 /* Sets what is unset by the recipe, and checks the rest. */
 static sl_status resolve(pretraining *p, sl_error *err)
 {
@@ -147,7 +180,7 @@ static sl_status resolve(pretraining *p, sl_error *err)
         .threads = 1,
     };
     sl_model_normalization(p->model, p->loader.normalization.mean, p->loader.normalization.std);
-    return sl_augmentation_parse(&p->loader.augmentation, o->augment, err);
+    return resolve_batches(p, err);
 }
 
 static sl_status score(void *user, const sl_epoch_summary *e, double *row, sl_error *err)
@@ -188,10 +221,12 @@ static sl_status prepare(pretraining *p, sl_data *data, sl_progress_fn *progress
     if (!st)
         st = resolve(p, err);
     if (!st)
+        st = sl_dtype_parse(&p->dtype, p->o.precision, err);
+    if (!st)
         st = sl_device_open(&p->device, p->o.device, p->o.threads, err);
     if (!st)
-        st = sl_evaluator_create(&p->evaluator, p->model, p->device, EVALUATION_BATCH, progress,
-                                 user, err);
+        st = sl_evaluator_create(&p->evaluator, p->model, p->device, EVALUATION_BATCH, p->dtype,
+                                 progress, user, err);
     return st;
 }
 
@@ -201,8 +236,9 @@ static sl_status open_loop(pretraining *p, sl_progress_fn *progress, void *user,
         .graph = sl_model_graph(p->model),
         .params = sl_model_params(p->model),
         .device = p->device,
+        .dtype = p->dtype,
         .set = p->sets.sets[SL_SET_TRAIN],
-        .targets = p->sets.hard[SL_SET_TRAIN],
+        .targets = p->smoothed ? p->smoothed : p->sets.hard[SL_SET_TRAIN],
         .loader = p->loader,
         .optimizer = p->recipe.optimizer,
         .schedule = p->recipe.schedule,
@@ -266,6 +302,7 @@ static void release(pretraining *p)
     sl_evaluator_destroy(p->evaluator);
     sl_device_close(p->device);
     sl_model_destroy(p->model);
+    sl_targets_destroy(p->smoothed);
     sl_score_sets_release(&p->sets);
 }
 

@@ -86,7 +86,9 @@ static void epsilon_0_changes_nothing(void **state)
     float logits[2 * ROW], plain[ROW];
     sl_evaluator *evaluator;
     sl_error err;
-    check_ok(sl_evaluator_create(&evaluator, s->model, s->device, 3, NULL, NULL, &err), &err);
+    check_ok(
+        sl_evaluator_create(&evaluator, s->model, s->device, 3, SL_DTYPE_F32, NULL, NULL, &err),
+        &err);
     check_ok(sl_evaluator_logits(evaluator, &s->set, plain, &err), &err);
     sl_evaluator_destroy(evaluator);
     for (int method = SL_ATTACK_FGSM; method <= SL_ATTACK_PGD; method++) {

@@ -82,7 +82,9 @@ static void every_set_is_scored(void **state)
     sl_score scores[SL_SCORE_COUNT];
     sl_error err;
     expect_ok(sl_score_sets_read(&sets, s->data, SL_SETS_ALL, SPLIT_SEED, &err), &err);
-    expect_ok(sl_evaluator_create(&evaluator, s->model, s->device, 7, NULL, NULL, &err), &err);
+    expect_ok(
+        sl_evaluator_create(&evaluator, s->model, s->device, 7, SL_DTYPE_F32, NULL, NULL, &err),
+        &err);
     expect_ok(sl_score_model(evaluator, &sets, SL_SETS_ALL, scores, &err), &err);
     const sl_targets *hard = sets.hard[SL_SET_TEST], *human = sets.human;
     const sl_split *split = &sets.split;
@@ -112,7 +114,9 @@ static void new_weights_count_after_reload(void **state)
     sl_dataset *set;
     sl_error err;
     expect_ok(sl_data_read(s->data, SL_SET_TEST, &set, &err), &err);
-    expect_ok(sl_evaluator_create(&evaluator, s->model, s->device, 64, NULL, NULL, &err), &err);
+    expect_ok(
+        sl_evaluator_create(&evaluator, s->model, s->device, 64, SL_DTYPE_F32, NULL, NULL, &err),
+        &err);
     bias[3] = 5;
     expect_ok(sl_evaluator_reload(evaluator, &err), &err);
     expect_ok(sl_evaluator_logits(evaluator, set, logits, &err), &err);
@@ -135,7 +139,9 @@ static void answers_that_are_no_numbers_are_an_error(void **state)
     sl_error err;
     bias[3] = NAN;
     expect_ok(sl_score_sets_read(&sets, s->data, 0, SPLIT_SEED, &err), &err);
-    expect_ok(sl_evaluator_create(&evaluator, s->model, s->device, 64, NULL, NULL, &err), &err);
+    expect_ok(
+        sl_evaluator_create(&evaluator, s->model, s->device, 64, SL_DTYPE_F32, NULL, NULL, &err),
+        &err);
     expect_error(sl_score_model(evaluator, &sets, SL_SETS_ALL, scores, &err), SL_EDIVERGED, &err,
                  "finite");
     bias[3] = was;
@@ -153,7 +159,8 @@ static void a_model_of_other_classes_is_refused(void **state)
     sl_error err;
     expect_ok(sl_model_create(&model, "resnet_basic_8", 7, &err), &err);
     expect_ok(sl_score_sets_read(&sets, s->data, 0, SPLIT_SEED, &err), &err);
-    expect_ok(sl_evaluator_create(&evaluator, model, s->device, 64, NULL, NULL, &err), &err);
+    expect_ok(sl_evaluator_create(&evaluator, model, s->device, 64, SL_DTYPE_F32, NULL, NULL, &err),
+              &err);
     expect_error(sl_score_model(evaluator, &sets, SL_SETS_ALL, scores, &err), SL_EMISMATCH, &err,
                  "10 classes");
     sl_evaluator_destroy(evaluator);
