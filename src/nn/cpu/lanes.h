@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#ifdef __AVX512BF16__
+#ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 
@@ -30,11 +30,17 @@ enum { LANES = 16 };
 #define LOAD(p) (*(const v16 *)(p))
 #define STORE(p, v) (*(v16 *)(p) = (v))
 #define MASK(condition, v) ((v16)((v16i)(v) & (condition)))
-#define FIRST_LANES(n) ((v16i){ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } < (n))
+#define ALL_LANES ((v16i){ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 })
+#define FIRST_LANES(n) (ALL_LANES < (n))
 #define RELU(v) MASK(~((v) < 0), v) /* NaN stays */
 
 /* bfloat16, to the bit as in nn/bf16.h. */
-#define LOAD_BF16(p) ((v16)(__builtin_convertvector(*(const v16h *)(p), v16u) << 16))
+#ifdef __AVX512F__ /* the compiler would widen halves of it */
+#define WIDEN(h) ((v16u)_mm512_cvtepu16_epi32((__m256i)(h)))
+#else
+#define WIDEN(h) __builtin_convertvector(h, v16u)
+#endif
+#define LOAD_BF16(p) ((v16)(WIDEN(*(const v16h *)(p)) << 16))
 #ifdef __AVX512BF16__
 #define STORE_BF16(p, v) (*(v16h *)(p) = (v16h)_mm512_cvtneps_pbh((__m512)(v)))
 #else
