@@ -19,11 +19,11 @@ enum { SINGLE_KILLS = 5, CHAIN_KILLS = 4, TIMED_KILLS = 2 };
 enum { SINGLE_KILLS = 20, CHAIN_KILLS = 8, TIMED_KILLS = 3 };
 #endif
 
-/* What all tests share: the data, and two undisturbed runs. */
+/* What all tests share: the data, and undisturbed runs. */
 typedef struct {
     char *folder;
-    worker_job train, finetune;
-    char data[300], trained[300], tuned[300], model[400];
+    worker_job train, finetune, mix, shake;
+    char data[300], trained[300], tuned[300], mixed[300], shaken[300], model[400];
     double finetune_seconds;
 } shared_runs;
 
@@ -48,6 +48,8 @@ static void make_undisturbed(shared_runs *s)
     snprintf(s->data, sizeof s->data, "%s/data", s->folder);
     snprintf(s->trained, sizeof s->trained, "%s/trained", s->folder);
     snprintf(s->tuned, sizeof s->tuned, "%s/tuned", s->folder);
+    snprintf(s->mixed, sizeof s->mixed, "%s/mixed", s->folder);
+    snprintf(s->shaken, sizeof s->shaken, "%s/shaken", s->folder);
     snprintf(s->model, sizeof s->model, "%s/model.safetensors", s->trained);
     expect_ok(sl_synth_write(s->data, &o, NULL, NULL, &err), &err);
     s->train = (worker_job){ "train", s->data, s->trained, "resnet_basic_8", "1", 0, 0 };
@@ -56,6 +58,11 @@ static void make_undisturbed(shared_runs *s)
     s->finetune = (worker_job){ "finetune", s->data, s->tuned, s->model, "2", 0, 0 };
     assert_int_equal(worker_wait(worker_start(&s->finetune)), WORKER_DONE);
     s->finetune_seconds = now_s() - started;
+    s->mix = (worker_job){ "mix", s->data, s->mixed, s->model, "2", 0, 0 };
+    assert_int_equal(worker_wait(worker_start(&s->mix)), WORKER_DONE);
+    s->shake = (worker_job){ "train", s->data, s->shaken, "shake_shake_8_2x16d_SSI+base_channels=4",
+                             "1",     0,       0 };
+    assert_int_equal(worker_wait(worker_start(&s->shake)), WORKER_DONE);
 }
 
 static int group_setup(void **state)
@@ -143,20 +150,33 @@ static void one_kill_at_any_moment(void **state)
 }
 
 /* The same run killed again and again. */
-static void many_kills(void **state)
+static void kill_often(const shared_runs *s, worker_job job, const char *const *files)
 {
-    shared_runs *s = *state;
-    long moments = worker_moments(s->tuned);
-    worker_job job = s->finetune;
+    const char *undisturbed = job.out;
+    long moments = worker_moments(undisturbed);
     unsigned seed = (unsigned)time(NULL);
-    job.out = fixture_path(s->folder, "often-killed");
+    job.out = fixture_path(s->folder, "often-killed-%s", job.command);
     print_message("seed %u\n", seed);
     srand(seed);
     for (int life = 0; life < CHAIN_KILLS; life++) {
         job.kill_at = 1 + rand() % moments;
         assert_int_not_equal(worker_wait(worker_start(&job)), WORKER_FAILED);
     }
-    finish(job, s->tuned, finetune_files);
+    finish(job, undisturbed, files);
+}
+
+static void many_kills(void **state)
+{
+    const shared_runs *s = *state;
+    kill_often(s, s->finetune, finetune_files);
+}
+
+/* With mixup, cutout and sampled labels; and a network that draws numbers itself. */
+static void many_kills_of_random_runs(void **state)
+{
+    const shared_runs *s = *state;
+    kill_often(s, s->mix, finetune_files);
+    kill_often(s, s->shake, train_files);
 }
 
 /* From outside, at whatever it is doing then: within steps and writes too. */
@@ -202,8 +222,11 @@ int main(int argc, char **argv)
 {
     worker_main(argc, argv);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_kill_at_any_moment),       cmocka_unit_test(many_kills),
-        cmocka_unit_test(kills_by_the_clock),           cmocka_unit_test(a_full_disk),
+        cmocka_unit_test(one_kill_at_any_moment),
+        cmocka_unit_test(many_kills),
+        cmocka_unit_test(many_kills_of_random_runs),
+        cmocka_unit_test(kills_by_the_clock),
+        cmocka_unit_test(a_full_disk),
         cmocka_unit_test(a_finished_run_is_left_alone),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -86,6 +86,11 @@ static sl_status work(char **argv, sl_error *err)
         o.epochs = 3;
         o.batch_size = 30;
         o.c10_50k = "ends";
+        if (strcmp(argv[1], "mix") == 0) {
+            o.targets = "sampled";
+            o.mixup = 1;
+            o.cutout = 16;
+        }
         o.save_every = (int)strtol(argv[5], NULL, 10);
         st = sl_finetune(&o, data, on_progress, NULL, err);
     }

@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 typedef struct {
-    const char *command; /* "train", "finetune" */
+    const char *command; /* "train", "finetune"; "mix": fine-tuning with everything random */
     const char *data, *out;
     const char *model;      /* architecture; checkpoint */
     const char *save_every; /* steps */
