@@ -79,110 +79,134 @@ static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
     return SL_OK;
 }
 
-/* Mean and sum of squared differences of channel c of a block, over all images (Chan et al.). */
-static void combine_moments(const extent *e, const tile_sums *sums, size_t block, size_t c,
-                            double *mean, double *m2)
+/* The numbers of NORM's vectors, one a channel. */
+typedef struct {
+    const float *weight, *bias;
+    float *running_mean, *running_var; /* inputs that training updates (nn/backend.h) */
+    float *mean, *inv_std;
+} vectors;
+
+static vectors vectors_of(const void *const *in, void *const *out)
 {
-    double pixels = (double)e->pixels;
-    *mean = *m2 = 0;
+    vectors v = { .weight = in[SL_NORM_WEIGHT],
+                  .bias = in[SL_NORM_BIAS],
+                  .mean = out[SL_NORM_MEAN],
+                  .inv_std = out[SL_NORM_INV_STD] };
+    memcpy(&v.running_mean, &in[SL_NORM_RUNNING_MEAN], sizeof v.running_mean);
+    memcpy(&v.running_var, &in[SL_NORM_RUNNING_VAR], sizeof v.running_var);
+    return v;
+}
+
+/* Mean and sum of squared differences of a block's channels over all images, whose tiles are of
+ * one size: the tiles' means have the same mean, and their spread adds to the squares. */
+static void combine_moments(const extent *e, const tile_sums *sums, size_t block,
+                            double mean[SL_BLOCK], double m2[SL_BLOCK])
+{
+    memset(mean, 0, SL_BLOCK * sizeof *mean);
+    memset(m2, 0, SL_BLOCK * sizeof *m2);
+    for (size_t n = 0; n < e->images; n++) {
+        for (int c = 0; c < SL_BLOCK; c++)
+            mean[c] += sums[n * e->blocks + block].a[c];
+    }
+    for (int c = 0; c < SL_BLOCK; c++)
+        mean[c] /= (double)e->images;
     for (size_t n = 0; n < e->images; n++) {
         const tile_sums *t = &sums[n * e->blocks + block];
-        double done = (double)n * pixels, share = pixels / (done + pixels);
-        double delta = t->a[c] - *mean;
-        *mean += delta * share;
-        *m2 += t->b[c] + delta * delta * done * share;
+        for (int c = 0; c < SL_BLOCK; c++) {
+            double delta = t->a[c] - mean[c];
+            m2[c] += t->b[c] + delta * delta * (double)e->pixels;
+        }
     }
 }
 
-static void batch_statistics(const extent *e, const tile_sums *sums, float *mean, float *inv_std,
-                             float *running_mean, float *running_var)
+/* The statistics of a block's channels, and with them the factors of pass 2. Channels beyond the
+ * last get zeros, whatever x has there. */
+static void forward_block(const sl_op *op, const extent *e, const vectors *v, const tile_sums *sums,
+                          size_t block, block_factors *factors)
 {
     const double momentum = SL_NORM_MOMENTUM;
-    for (size_t i = 0; i < e->channels; i++) {
-        double m, m2;
-        combine_moments(e, sums, i / SL_BLOCK, i % SL_BLOCK, &m, &m2);
-        mean[i] = (float)m;
-        inv_std[i] = (float)(1 / sqrt(m2 / e->count + (double)SL_NORM_EPS));
-        double unbiased = m2 / (e->count > 1 ? e->count - 1 : 1);
-        running_mean[i] = (float)((1 - momentum) * (double)running_mean[i] + momentum * m);
-        running_var[i] = (float)((1 - momentum) * (double)running_var[i] + momentum * unbiased);
+    double mean[SL_BLOCK], m2[SL_BLOCK];
+    *factors = (block_factors){ 0 };
+    if (op->batch_stats)
+        combine_moments(e, sums, block, mean, m2);
+    for (int c = 0; c < sl_cpu_lanes_of(op->x.c, block); c++) {
+        size_t i = block * SL_BLOCK + (size_t)c;
+        double var = (double)v->running_var[i];
+        v->mean[i] = v->running_mean[i];
+        if (op->batch_stats) {
+            double unbiased = m2[c] / (e->count > 1 ? e->count - 1 : 1);
+            var = m2[c] / e->count;
+            v->mean[i] = (float)mean[c];
+            v->running_mean[i] =
+                (float)((1 - momentum) * (double)v->running_mean[i] + momentum * mean[c]);
+            v->running_var[i] =
+                (float)((1 - momentum) * (double)v->running_var[i] + momentum * unbiased);
+        }
+        v->inv_std[i] = (float)(1 / sqrt(var + (double)SL_NORM_EPS));
+        factors->mean[c] = v->mean[i];
+        factors->scale[c] = v->inv_std[i] * v->weight[i];
+        factors->c[c] = v->bias[i];
     }
 }
 
-/* mean and inv_std from the batch, or the running ones. */
-static void find_statistics(const sl_cpu_kernel *k, const extent *e, const void *const *in,
-                            tile_sums *sums, float *mean, float *inv_std)
+static void normalize_tile(const sl_cpu_kernel *k, const extent *e, const void *const *in, void *y,
+                           size_t t, const block_factors *f)
 {
-    if (!k->base.op.batch_stats) {
-        const float *var = in[SL_NORM_RUNNING_VAR];
-        memcpy(mean, in[SL_NORM_RUNNING_MEAN], e->channels * sizeof *mean);
-        for (size_t i = 0; i < e->channels; i++)
-            inv_std[i] = (float)(1 / sqrt((double)var[i] + (double)SL_NORM_EPS));
-        return;
-    }
-#pragma omp parallel for schedule(static)
-    for (size_t t = 0; t < e->tiles; t++)
-        sl_cpu_loops(k)->moments(sl_cpu_at(in[SL_NORM_X], x_offset(e, t)), e->pixels, sums[t].a,
-                                 sums[t].b);
-    float *running[2]; /* the two inputs that are updated in place (nn/backend.h) */
-    memcpy(&running[0], &in[SL_NORM_RUNNING_MEAN], sizeof running[0]);
-    memcpy(&running[1], &in[SL_NORM_RUNNING_VAR], sizeof running[1]);
-    batch_statistics(e, sums, mean, inv_std, running[0], running[1]);
+    const void *residual = residual_lanes(e, t) ? in[SL_NORM_RESIDUAL] : NULL;
+    sl_cpu_loops(k)->normalize(
+        sl_cpu_at(in[SL_NORM_X], x_offset(e, t)), sl_cpu_at(residual, residual_offset(e, t)),
+        sl_cpu_to(y, y_offset(e, t)), e->pixels, f->mean, f->scale, f->c, k->base.op.relu);
 }
 
 static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
                      sl_error *err)
 {
     (void)err;
-    const extent e = extent_of(&k->base.op);
-    const float *weight = in[SL_NORM_WEIGHT], *bias = in[SL_NORM_BIAS];
-    float *mean = out[SL_NORM_MEAN], *inv_std = out[SL_NORM_INV_STD];
+    const sl_op *op = &k->base.op;
+    const extent e = extent_of(op);
+    const vectors v = vectors_of(in, out);
     tile_sums *sums = scratch;
     block_factors *factors = (block_factors *)(sums + e.tiles);
-
-    find_statistics(k, &e, in, sums, mean, inv_std);
-    /* channels beyond the last get zeros, whatever x has there */
-    memset(factors, 0, e.blocks * sizeof *factors);
-    for (size_t i = 0; i < e.channels; i++) {
-        block_factors *f = &factors[i / SL_BLOCK];
-        f->mean[i % SL_BLOCK] = mean[i];
-        f->scale[i % SL_BLOCK] = inv_std[i] * weight[i];
-        f->c[i % SL_BLOCK] = bias[i];
-    }
-#pragma omp parallel for schedule(static)
-    for (size_t t = 0; t < e.tiles; t++) {
-        const block_factors *f = &factors[t % e.blocks];
-        const void *residual = residual_lanes(&e, t) ? in[SL_NORM_RESIDUAL] : NULL;
-        sl_cpu_loops(k)->normalize(sl_cpu_at(in[SL_NORM_X], x_offset(&e, t)),
-                                   sl_cpu_at(residual, residual_offset(&e, t)),
-                                   sl_cpu_to(out[SL_NORM_Y], y_offset(&e, t)), e.pixels, f->mean,
-                                   f->scale, f->c, k->base.op.relu);
+#pragma omp parallel
+    {
+#pragma omp for schedule(static)
+        for (size_t t = 0; t < (op->batch_stats ? e.tiles : 0); t++)
+            sl_cpu_loops(k)->moments(sl_cpu_at(in[SL_NORM_X], x_offset(&e, t)), e.pixels, sums[t].a,
+                                     sums[t].b);
+#pragma omp for schedule(static)
+        for (size_t block = 0; block < e.blocks; block++)
+            forward_block(op, &e, &v, sums, block, &factors[block]);
+#pragma omp for schedule(static)
+        for (size_t t = 0; t < e.tiles; t++)
+            normalize_tile(k, &e, in, out[SL_NORM_Y], t, &factors[t % e.blocks]);
     }
     return SL_OK;
 }
 
 /* d_weight, d_bias, and dx = dz*scale + (x - mean)*b + c: with batch statistics
  * dx = scale * (dz - mean(dz) - xhat * mean(dz*xhat)), else dx = scale * dz. */
-static void backward_factors(const sl_op *op, const extent *e, const tile_sums *sums,
-                             const float *weight, const float *mean, const float *inv_std,
-                             float *d_weight, float *d_bias, block_factors *factors)
+static void backward_block(const sl_op *op, const extent *e, const void *const *in,
+                           void *const *out, const tile_sums *sums, size_t block, block_factors *f)
 {
-    memset(factors, 0, e->blocks * sizeof *factors);
-    for (size_t i = 0; i < e->channels; i++) {
-        size_t block = i / SL_BLOCK, c = i % SL_BLOCK;
-        double dz = 0, dz_x = 0, s = (double)inv_std[i], scale = s * (double)weight[i];
-        for (size_t n = 0; n < e->images; n++) {
-            dz += sums[n * e->blocks + block].a[c];
-            dz_x += sums[n * e->blocks + block].b[c];
+    const float *weight = in[SL_NORM_BWD_WEIGHT], *inv_std = in[SL_NORM_BWD_INV_STD];
+    float *d_weight = out[SL_NORM_BWD_D_WEIGHT], *d_bias = out[SL_NORM_BWD_D_BIAS];
+    double dz[SL_BLOCK] = { 0 }, dz_x[SL_BLOCK] = { 0 };
+    for (size_t n = 0; n < e->images; n++) {
+        const tile_sums *t = &sums[n * e->blocks + block];
+        for (int c = 0; c < SL_BLOCK; c++) {
+            dz[c] += t->a[c];
+            dz_x[c] += t->b[c];
         }
-        d_bias[i] = (float)dz;
-        d_weight[i] = (float)(dz_x * s);
-        block_factors *f = &factors[block];
-        f->mean[c] = mean[i];
+    }
+    for (int c = 0; c < sl_cpu_lanes_of(op->x.c, block); c++) {
+        size_t i = block * SL_BLOCK + (size_t)c;
+        double s = (double)inv_std[i], scale = s * (double)weight[i];
+        d_bias[i] = (float)dz[c];
+        d_weight[i] = (float)(dz_x[c] * s);
         f->scale[c] = (float)scale;
         if (op->batch_stats) {
-            f->b[c] = (float)(-scale * s * s * dz_x / e->count);
-            f->c[c] = (float)(-scale * dz / e->count);
+            f->b[c] = (float)(-scale * s * s * dz_x[c] / e->count);
+            f->c[c] = (float)(-scale * dz[c] / e->count);
         }
     }
 }
@@ -230,14 +254,18 @@ static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *o
     memset(factors, 0, e.blocks * sizeof *factors);
     for (size_t i = 0; i < e.channels; i++)
         factors[i / SL_BLOCK].mean[i % SL_BLOCK] = mean[i];
-#pragma omp parallel for schedule(static)
-    for (size_t t = 0; t < e.tiles; t++)
-        sum_tile(k, &e, in, d_residual, t, factors[t % e.blocks].mean, &sums[t]);
-    backward_factors(&k->base.op, &e, sums, in[SL_NORM_BWD_WEIGHT], mean, in[SL_NORM_BWD_INV_STD],
-                     out[SL_NORM_BWD_D_WEIGHT], out[SL_NORM_BWD_D_BIAS], factors);
-#pragma omp parallel for schedule(static)
-    for (size_t t = 0; t < e.tiles; t++)
-        apply_tile(k, &e, in, d_residual, out[SL_NORM_BWD_DX], t, &factors[t % e.blocks]);
+#pragma omp parallel
+    {
+#pragma omp for schedule(static)
+        for (size_t t = 0; t < e.tiles; t++)
+            sum_tile(k, &e, in, d_residual, t, factors[t % e.blocks].mean, &sums[t]);
+#pragma omp for schedule(static)
+        for (size_t block = 0; block < e.blocks; block++)
+            backward_block(&k->base.op, &e, in, out, sums, block, &factors[block]);
+#pragma omp for schedule(static)
+        for (size_t t = 0; t < e.tiles; t++)
+            apply_tile(k, &e, in, d_residual, out[SL_NORM_BWD_DX], t, &factors[t % e.blocks]);
+    }
     return SL_OK;
 }
 

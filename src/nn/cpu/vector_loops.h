@@ -61,9 +61,8 @@ static void TYPED(chunk_moments)(const void *x, size_t first, size_t end, double
 
 static void TYPED(moments)(const void *x, size_t pixels, double mean[LANES], double m2[LANES])
 {
-    memset(mean, 0, LANES * sizeof *mean);
-    memset(m2, 0, LANES * sizeof *m2);
-    for (size_t done = 0; done < pixels; done += CHUNK) {
+    TYPED(chunk_moments)(x, 0, pixels < CHUNK ? pixels : CHUNK, mean, m2);
+    for (size_t done = CHUNK; done < pixels; done += CHUNK) {
         size_t n = pixels - done < CHUNK ? pixels - done : CHUNK;
         double chunk_mean[LANES], chunk_m2[LANES];
         TYPED(chunk_moments)(x, done, done + n, chunk_mean, chunk_m2);
