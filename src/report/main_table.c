@@ -5,6 +5,8 @@
 #include "report/pick.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +115,20 @@ static sl_status for_lines(sl_run_span model, line_fn *each, void *user, sl_erro
 
 /* ---- text ---- */
 
+/* Adds to the n characters in out, as far as there is room. */
+SL_PRINTF(4, 5)
+static void append(char *out, size_t size, size_t *n, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    int added = vsnprintf(out + *n, size - *n, format, args);
+    va_end(args);
+    *n += added < 0 ? 0 : (size_t)added;
+    if (*n >= size)
+        *n = size - 1;
+}
+
 /* "human", "control + mixup 1" */
 static void name_kind(const sl_tuning_run *r, char out[60])
 {
@@ -124,20 +140,54 @@ static void name_kind(const sl_tuning_run *r, char out[60])
         snprintf(out, 60, "%s", name);
 }
 
-static sl_status add_label(sl_table *text, const line *l, sl_error *err)
+/* ", batch 64, cutout 16": what else r was set to, as far as the model's runs differ in it. */
+static void name_differences(const sl_tuning_run *r, sl_run_span model, char *out, size_t size)
+{
+    bool batch = false, decay = false, augment = false, cutout = false, smoothing = false,
+         precision = false;
+    size_t n = 0;
+
+    for (size_t i = 0; i < model.n; i++) {
+        const sl_tuning_run *o = &model.runs[i];
+
+        batch |= o->batch_size != r->batch_size;
+        decay |= o->weight_decay != r->weight_decay;
+        augment |= strcmp(o->augment, r->augment) != 0;
+        cutout |= o->cutout != r->cutout;
+        smoothing |= o->kind == r->kind && o->smoothing != r->smoothing;
+        precision |= strcmp(o->precision, r->precision) != 0;
+    }
+    out[0] = '\0';
+    if (batch)
+        append(out, size, &n, ", batch %lld", (long long)r->batch_size);
+    if (decay)
+        append(out, size, &n, ", weight decay %g", r->weight_decay);
+    if (augment)
+        append(out, size, &n, ", augment %s", r->augment);
+    if (cutout)
+        append(out, size, &n, ", cutout %lld", (long long)r->cutout);
+    if (smoothing)
+        append(out, size, &n, ", smoothing %g", r->smoothing);
+    if (precision)
+        append(out, size, &n, ", %s", r->precision);
+}
+
+static sl_status add_label(sl_table *text, const line *l, sl_run_span model, sl_error *err)
 {
     const sl_tuning_run *r = l->span.runs;
-    char kind[60];
+    char kind[60], others[160];
 
     name_kind(r, kind);
     if (l->kind == LINE_BEFORE)
         return sl_table_cell(text, err, "before");
+    if (l->kind == LINE_LOWEST)
+        r = sl_pick_lowest(l->span);
+    name_differences(r, model, others, sizeof others);
     if (l->kind == LINE_SETTING)
-        return sl_table_cell(text, err, "%s, lr %g, %lld epochs", kind, r->lr,
-                             (long long)r->epochs);
-    r = sl_pick_lowest(l->span);
-    return sl_table_cell(text, err, "%s, lowest: lr %g, split %lld", kind, r->lr,
-                         (long long)r->split_seed);
+        return sl_table_cell(text, err, "%s, lr %g, %lld epochs%s", kind, r->lr,
+                             (long long)r->epochs, others);
+    return sl_table_cell(text, err, "%s, lowest: lr %g, split %lld%s", kind, r->lr,
+                         (long long)r->split_seed, others);
 }
 
 static sl_status add_value(sl_table *text, const line *l, sl_report_column column, sl_error *err)
@@ -160,13 +210,14 @@ static sl_status add_value(sl_table *text, const line *l, sl_report_column colum
 /* A table under way, and which columns any run has. */
 typedef struct {
     sl_table *table;
+    sl_run_span model;
     bool shown[SL_REPORT_COLUMNS];
 } text_table;
 
 static sl_status add_text_line(void *user, const line *l, sl_error *err)
 {
     text_table *text = user;
-    sl_status st = add_label(text->table, l, err);
+    sl_status st = add_label(text->table, l, text->model, err);
 
     if (!st)
         st = sl_table_cell(text->table, err, "%zu", line_runs(l));
@@ -218,7 +269,7 @@ static sl_status add_rules(sl_table *text, sl_run_span model, sl_error *err)
 
 static sl_status write_model(sl_run_span model, sl_table_format format, FILE *out, sl_error *err)
 {
-    text_table text = { 0 };
+    text_table text = { .model = model };
     sl_status st = add_header(&text, model, err);
 
     if (!st)

@@ -108,6 +108,23 @@ static sl_status read_row(const json_t *json, const char *key, sl_report_row *ro
     return st;
 }
 
+/* Those that runs of the first versions don't have. */
+static sl_status read_later_settings(sl_tuning_run *r, const json_t *settings, sl_error *err)
+{
+    sl_status st = SL_OK;
+
+    r->precision = "f32";
+    if (json_object_get(settings, "mixup"))
+        st = sl_json_get_number(settings, "mixup", &r->mixup, err);
+    if (!st && json_object_get(settings, "smoothing"))
+        st = sl_json_get_number(settings, "smoothing", &r->smoothing, err);
+    if (!st && json_object_get(settings, "cutout"))
+        st = sl_json_get_int(settings, "cutout", 0, INT_MAX, &r->cutout, err);
+    if (!st && json_object_get(settings, "precision"))
+        st = sl_json_get_string(settings, "precision", &r->precision, err);
+    return st;
+}
+
 static sl_status read_settings(sl_tuning_run *r, const json_t *settings, sl_error *err)
 {
     struct {
@@ -127,8 +144,8 @@ static sl_status read_settings(sl_tuning_run *r, const json_t *settings, sl_erro
         st = sl_json_get_number(settings, "lr", &r->lr, err);
     if (!st)
         st = sl_json_get_number(settings, "weight_decay", &r->weight_decay, err);
-    if (!st && json_object_get(settings, "mixup"))
-        st = sl_json_get_number(settings, "mixup", &r->mixup, err);
+    if (!st)
+        st = read_later_settings(r, settings, err);
     return st ? st : sl_json_get_string(settings, "augment", &r->augment, err);
 }
 

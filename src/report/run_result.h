@@ -48,6 +48,9 @@ typedef struct {
     const char *best;                /* SHA-256 of best.safetensors, the selected row's model; "" */
     const char *test, *human, *note; /* hashes of the data; "" without human labels */
     const char *augment, *rule;
+    const char *precision;            /* "f32", "bf16" */
+    int64_t cutout;                   /* side; 0: none */
+    double smoothing;                 /* of smoothed labels; else 0 */
     double lr, weight_decay, seconds; /* NaN: not known */
     int64_t epochs, batch_size, split_seed, seed;
     sl_report_row before, selected;

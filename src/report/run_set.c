@@ -66,6 +66,9 @@ static int compare_settings(const sl_tuning_run *a, const sl_tuning_run *b)
         compare_numbers((double)a->batch_size, (double)b->batch_size),
         compare_numbers(a->weight_decay, b->weight_decay),
         strcmp(a->augment, b->augment),
+        compare_numbers((double)a->cutout, (double)b->cutout),
+        compare_numbers(a->smoothing, b->smoothing),
+        strcmp(b->precision, a->precision),
     };
 
     return first_difference(parts, sizeof parts / sizeof *parts);
