@@ -1,4 +1,5 @@
 /* Convolutions by oneDNN. */
+#include "nn/cpu/conv_weights.h"
 #include "nn/cpu/cpu.h"
 
 #include <string.h>
@@ -16,6 +17,8 @@ static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
         return sl_error_set(err, SL_EUNSUPPORTED,
                             "convolutions in bfloat16 need a processor with AVX-512 (BW, DQ, VL), "
                             "use float32 here");
+    if (sl_cpu_conv_has_few_pixels(&k->base.op))
+        return sl_cpu_conv_weights_plan(k, scratch_bytes, err);
     sl_status st = sl_onednn_conv_create(&k->conv, k->dev->onednn, &k->base.op, err);
     if (!st)
         *scratch_bytes = sl_onednn_conv_scratch_bytes(k->conv);
@@ -75,6 +78,9 @@ static sl_status run_bwd_data(sl_cpu_kernel *k, const void *const *in, void *con
 static sl_status run_bwd_weights(sl_cpu_kernel *k, const void *const *in, void *const *out,
                                  void *scratch, sl_error *err)
 {
+    if (k->product)
+        return sl_cpu_conv_weights_run(k, in[SL_CONV_BWD_WEIGHTS_X], in[SL_CONV_BWD_WEIGHTS_DY],
+                                       out[0], out[1], scratch, err);
     return sl_onednn_conv_run(k->conv, source(in[SL_CONV_BWD_WEIGHTS_X]),
                               source(in[SL_CONV_BWD_WEIGHTS_DY]), out[0], out[1], scratch, err);
 }

@@ -18,7 +18,8 @@ typedef struct {
 typedef struct {
     sl_kernel_base base;
     sl_cpu_device *dev;
-    sl_onednn_conv *conv; /* convolutions only */
+    sl_onednn_conv *conv;       /* convolutions only */
+    sl_onednn_product *product; /* instead, for some */
 } sl_cpu_kernel;
 
 /* The loops for this processor and the type that k's activations are stored in. */

@@ -394,6 +394,92 @@ sl_status sl_onednn_conv_run(sl_onednn_conv *conv, void *x, void *y, float *weig
     return check(s, "convolution", err);
 }
 
+enum { P_A, P_B, P_C, P_COUNT };
+
+struct sl_onednn_product {
+    sl_onednn *onednn; /* borrowed */
+    dnnl_primitive_t product;
+    dnnl_memory_t memory[P_COUNT];
+};
+
+static dnnl_status_t describe_product(dnnl_engine_t engine, const md_owned md[P_COUNT],
+                                      dnnl_primitive_desc_t *out)
+{
+#if V3
+    return dnnl_matmul_primitive_desc_create(out, engine, md[P_A], md[P_B], NULL, md[P_C], NULL);
+#else
+    dnnl_matmul_desc_t d;
+    dnnl_status_t s = dnnl_matmul_desc_init(&d, &md[P_A], &md[P_B], NULL, &md[P_C]);
+    return s ? s : dnnl_primitive_desc_create(out, &d, NULL, engine, NULL);
+#endif
+}
+
+sl_status sl_onednn_product_create(sl_onednn_product **out, sl_onednn *onednn, sl_dtype dtype,
+                                   size_t m, size_t n, size_t k, sl_error *err)
+{
+    const dnnl_dims_t dims[P_COUNT] = { { (dnnl_dim_t)m, (dnnl_dim_t)k },
+                                        { (dnnl_dim_t)k, (dnnl_dim_t)n },
+                                        { (dnnl_dim_t)m, (dnnl_dim_t)n } };
+    const dnnl_format_tag_t tags[P_COUNT] = { dnnl_ba, dnnl_ab, dnnl_ab }; /* a is transposed */
+    md_owned md[P_COUNT] = { 0 };
+    sl_onednn_product *p = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    *out = NULL;
+    sl_status st = sl_alloc(&p, 1, sizeof *p, err);
+    if (st)
+        return st;
+    p->onednn = onednn;
+    dnnl_status_t s = dnnl_success;
+    for (int i = 0; i < P_COUNT && !s; i++)
+        s = md_create(&md[i], 2, dims[i], i == P_C ? SL_DTYPE_F32 : dtype, tags[i]);
+    if (!s)
+        s = describe_product(onednn->engine, md, &pd);
+    if (!s)
+        s = dnnl_primitive_create(&p->product, pd);
+    for (int i = 0; i < P_COUNT && !s; i++)
+        s = dnnl_memory_create(&p->memory[i], md_borrow(&md[i]), onednn->engine, DNNL_MEMORY_NONE);
+    if (pd)
+        dnnl_primitive_desc_destroy(pd);
+    for (int i = 0; i < P_COUNT; i++)
+        md_destroy(&md[i]);
+    st = check(s, "matrix product", err);
+    if (st) {
+        sl_onednn_product_destroy(p);
+        return st;
+    }
+    *out = p;
+    return SL_OK;
+}
+
+void sl_onednn_product_destroy(sl_onednn_product *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; i < P_COUNT; i++) {
+        if (p->memory[i])
+            dnnl_memory_destroy(p->memory[i]);
+    }
+    if (p->product)
+        dnnl_primitive_destroy(p->product);
+    free(p);
+}
+
+sl_status sl_onednn_product_run(sl_onednn_product *p, void *a, void *b, float *c, sl_error *err)
+{
+    void *const data[P_COUNT] = { a, b, c };
+    dnnl_status_t s = dnnl_success;
+    for (int i = 0; i < P_COUNT && !s; i++)
+        s = dnnl_memory_set_data_handle(p->memory[i], data[i]);
+    const dnnl_exec_arg_t args[] = { { DNNL_ARG_SRC, p->memory[P_A] },
+                                     { DNNL_ARG_WEIGHTS, p->memory[P_B] },
+                                     { DNNL_ARG_DST, p->memory[P_C] } };
+    if (!s)
+        s = dnnl_primitive_execute(p->product, p->onednn->stream, P_COUNT, args);
+    if (!s)
+        s = dnnl_stream_wait(p->onednn->stream);
+    return check(s, "matrix product", err);
+}
+
 sl_status sl_onednn_matmul(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k,
                            const float *a, const float *b, bool add, float *c, sl_error *err)
 {

@@ -30,6 +30,15 @@ SL_CHECK sl_status sl_onednn_conv_load(sl_onednn_conv *conv, const float *weight
 SL_CHECK sl_status sl_onednn_conv_run(sl_onednn_conv *conv, void *x, void *y, float *weight,
                                       float *bias, void *scratch, sl_error *err);
 
+/* c = a^T b: a is k x m, b is k x n, both of dtype, c is m x n float32, all row-major. */
+typedef struct sl_onednn_product sl_onednn_product;
+SL_CHECK sl_status sl_onednn_product_create(sl_onednn_product **out, sl_onednn *onednn,
+                                            sl_dtype dtype, size_t m, size_t n, size_t k,
+                                            sl_error *err);
+void sl_onednn_product_destroy(sl_onednn_product *product); /* NULL is fine */
+SL_CHECK sl_status sl_onednn_product_run(sl_onednn_product *product, void *a, void *b, float *c,
+                                         sl_error *err);
+
 /* c = a b (+ c if add): row-major, m x k times k x n; a or b transposed in memory if so said. */
 SL_CHECK sl_status sl_onednn_matmul(bool a_transposed, bool b_transposed, size_t m, size_t n,
                                     size_t k, const float *a, const float *b, bool add, float *c,
