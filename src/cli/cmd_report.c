@@ -1,4 +1,4 @@
-/* softlabel report: tables from finished runs, and figures. */
+/* softlabel report: tables from finished runs, figures, and a page with all of it. */
 #include "cli/report.h"
 
 int cmd_report(const cli_command *self, int argc, char **argv)
@@ -11,6 +11,8 @@ int cmd_report(const cli_command *self, int argc, char **argv)
         { "curves", "scores after each epoch of one or two runs (figure 3)",
           "softlabel report curves runs/human-0 runs/control-0 --out figures/curves",
           cli_report_curves },
+        { "html", "everything about finished runs in one page that needs no network",
+          "softlabel report html runs --out report.html", cli_report_html },
         { "examples", "images beside what people chose for them (figure 1b)",
           "softlabel report examples --images 3,14,15 --out figures/examples",
           cli_report_examples },

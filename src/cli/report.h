@@ -8,6 +8,7 @@
 int cli_report_table(const cli_command *self, int argc, char **argv);
 int cli_report_changes(const cli_command *self, int argc, char **argv);
 int cli_report_curves(const cli_command *self, int argc, char **argv);
+int cli_report_html(const cli_command *self, int argc, char **argv);
 int cli_report_examples(const cli_command *self, int argc, char **argv);
 int cli_report_confusion(const cli_command *self, int argc, char **argv);
 
@@ -23,5 +24,9 @@ SL_CHECK sl_status cli_attack_files_read(const cli_attack_files *files, sl_attac
 
 /* The files of a figure, on stdout. */
 void cli_show_figure_files(const char *path, bool as_json);
+
+/* Four images of the test set (see 'report examples') and what people chose for them. */
+SL_CHECK sl_status cli_draw_examples(const char *path, sl_data *data, const sl_dataset *test,
+                                     sl_error *err);
 
 #endif

@@ -140,6 +140,18 @@ static sl_status draw_examples(examples_args *a, const sl_dataset *set, const sl
                             set->class_names, caption, err);
 }
 
+sl_status cli_draw_examples(const char *path, sl_data *data, const sl_dataset *test, sl_error *err)
+{
+    examples_args a = { .out = path, .set = SL_SET_TEST };
+    sl_targets *human;
+    sl_status st = sl_data_read_human(data, &human, err);
+
+    if (!st)
+        st = draw_examples(&a, test, human, err);
+    sl_targets_destroy(human);
+    return st;
+}
+
 static sl_status examples(examples_args *a, sl_error *err)
 {
     sl_data *data = NULL;

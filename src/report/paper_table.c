@@ -359,7 +359,7 @@ static sl_status add_differences(sl_paper_table *t, int n_models, sl_error *err)
         if (seen)
             continue;
         if (run->mixup > 0)
-            snprintf(mixup, sizeof mixup, ", both with mixup, α = %g", run->mixup);
+            snprintf(mixup, sizeof mixup, " (mixup, α = %g)", run->mixup);
         const struct {
             const char *text;
             int from, less;

@@ -160,19 +160,21 @@ static sl_status note_differences(const sl_paper_table *t, sl_table *text, sl_er
 static const char *title_of(const sl_paper_table *t, sl_paper_part part)
 {
     static const char *const titles[3] = {
-        "Table 1: crossentropy and accuracy for each validation set and the original training set",
-        "Table 2: crossentropy and accuracy when combining mixup with original or human targets",
-        "Table 3: attacks on the CIFAR10-tuned and CIFAR10H-tuned networks",
+        "Crossentropy and accuracy for each validation set and the original training set, before "
+        "and after fine-tuning (the paper's table 1)",
+        "Crossentropy and accuracy when combining mixup with original or human targets (the "
+        "paper's table 2)",
+        "Crossentropy and accuracy under attack (the paper's table 3)",
     };
     static const char *const others[3] = {
-        "Table 1, over seeds: learning rate and epoch chosen on other seeds",
-        "Table 2, over seeds: learning rate and epoch chosen on other seeds",
-        "Table 3, over seeds: learning rate chosen on other seeds",
+        "Table 1 over seeds: learning rate and epoch chosen on other seeds",
+        "Table 2 over seeds: learning rate and epoch chosen on other seeds",
+        "Table 3 over seeds: learning rate chosen on other seeds",
     };
     static const char *const differences[3] = {
-        "Table 1, paired differences",
-        "Table 2, paired differences",
-        "Table 3, paired differences",
+        "Table 1 over seeds, paired differences",
+        "Table 2 over seeds, paired differences",
+        "Table 3 over seeds, paired differences",
     };
     const char *const *const of[] = {
         [SL_PART_LOWEST] = titles,
