@@ -1,6 +1,7 @@
 /* The paper's tables from run folders made by hand: each pick and each cell is known. */
 #include "data/fixture.h"
 
+#include "base/file.h"
 #include "report/paper_table.h"
 #include "report/pick.h"
 #include <math.h>
@@ -106,6 +107,42 @@ static void every_cell_is_known(void **state)
     sl_run_set_release(&set);
 }
 
+/* Byte for byte as the files in golden/. */
+static void formats_are_as_they_were(void **state)
+{
+    static const struct {
+        sl_table_format format;
+        const char *ending;
+    } files[] = { { SL_TABLE_TEXT, "txt" },
+                  { SL_TABLE_MARKDOWN, "md" },
+                  { SL_TABLE_LATEX, "tex" },
+                  { SL_TABLE_CSV, "csv" } };
+    const char *dir = *state;
+    sl_run_set set;
+    sl_paper_table t;
+    sl_error err;
+    for (int i = 0; i < N_RUNS; i++)
+        make_run(dir, i);
+    expect_ok(sl_run_set_read(&set, &dir, 1, &err), &err);
+    expect_ok(sl_paper_table_create(&t, 1, &set, NULL, &err), &err);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *text, path[300];
+        size_t size, wanted_size;
+        unsigned char *wanted;
+        FILE *out = open_memstream(&text, &size);
+        expect_ok(sl_paper_table_write(&t, files[i].format, out, &err), &err);
+        fclose(out);
+        snprintf(path, sizeof path, FOLDER "/golden/table1.%s", files[i].ending);
+        expect_ok(sl_file_read(path, 1 << 20, &wanted, &wanted_size, &err), &err);
+        if (strcmp(text, (const char *)wanted) != 0)
+            fail_msg("unlike %s:\n%s", path, text);
+        free(wanted);
+        free(text);
+    }
+    sl_paper_table_release(&t);
+    sl_run_set_release(&set);
+}
+
 static void each_format_escapes(void **state)
 {
     (void)state;
@@ -143,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_cell_is_known, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(formats_are_as_they_were, fixture_setup, fixture_teardown),
         cmocka_unit_test(each_format_escapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
