@@ -40,9 +40,8 @@ sl_status child_line(child_words *c, const char **out, sl_error *err)
         bytes += strlen(c->words[i]) + 1;
     if (c->st || sl_arena_alloc(c->memory, &text, bytes, 1, err))
         return sl_error_set(err, SL_ENOMEM, "out of memory");
-    char *end = text;
-    for (size_t i = 0; i < c->n; i++)
-        end = stpcpy(stpcpy(end, i ? " " : ""), c->words[i]);
+    for (size_t i = 0, at = 0; i < c->n; i++)
+        at += (size_t)snprintf(text + at, bytes - at, "%s%s", i ? " " : "", c->words[i]);
     *out = text;
     return SL_OK;
 }

@@ -5,6 +5,11 @@
 #define RELU SL_OP_RELU
 #define ADD SL_OP_ADD
 #define POOL SL_OP_GLOBAL_POOL
+#define MAX_POOL SL_OP_MAX_POOL
+#define AVG_POOL SL_OP_AVG_POOL
+#define SUBSAMPLE SL_OP_SUBSAMPLE
+#define SHAKE SL_OP_SHAKE
+#define DROPOUT SL_OP_DROPOUT
 #define LINEAR SL_OP_LINEAR
 #define XENT SL_OP_XENT
 
@@ -128,6 +133,37 @@ const op_case op_cases[] = {
     { "many blocks and a rest", POOL, 2, 101, 3, 3, 0, 0, 0, 0, 0 },
     { "resnet_basic_20", POOL, 2, 64, 8, 8, 0, 0, 0, 0, OP_CASE_NETWORK },
 
+    { "one window", MAX_POOL, 1, 1, 2, 2, 0, 0, 0, 0, 0 },
+    { "odd rows and columns belong to no window", MAX_POOL, 2, 5, 7, 5, 0, 0, 0, 0, 0 },
+    { "a column", MAX_POOL, 3, 17, 9, 3, 0, 0, 0, 0, 0 },
+    { "vgg_15_BN_64, stage 1", MAX_POOL, 2, 64, 32, 32, 0, 0, 0, 0, OP_CASE_NETWORK },
+
+    { "one window", AVG_POOL, 1, 1, 2, 2, 0, 0, 0, 0, 0 },
+    { "odd rows and columns belong to no window", AVG_POOL, 2, 5, 7, 5, 0, 0, 0, 0, 0 },
+    { "many blocks and a rest", AVG_POOL, 1, 101, 4, 3, 0, 0, 0, 0, 0 },
+    { "densenet_BC_100_12, transition 1", AVG_POOL, 2, 108, 32, 32, 0, 0, 0, 0, OP_CASE_NETWORK },
+
+    { "one pixel", SUBSAMPLE, 2, 5, 1, 1, 0, 0, 0, 0, 0 },
+    { "one pixel, missed", SUBSAMPLE, 2, 5, 1, 1, 0, 0, 0, 1, 0 },
+    { "even sides", SUBSAMPLE, 2, 17, 6, 4, 0, 0, 0, 0, 0 },
+    { "even sides, from pixel 1", SUBSAMPLE, 2, 17, 6, 4, 0, 0, 0, 1, 0 },
+    { "odd sides", SUBSAMPLE, 3, 16, 5, 7, 0, 0, 0, 0, 0 },
+    { "odd sides, from pixel 1: zeros beyond", SUBSAMPLE, 1, 33, 5, 7, 0, 0, 0, 1, 0 },
+    { "shake_shake_26_2x64d, shortcut", SUBSAMPLE, 2, 64, 32, 32, 0, 0, 0, 1, OP_CASE_NETWORK },
+
+    { "one number", SHAKE, 1, 1, 1, 1, 0, 0, 0, 0, 0 },
+    { "a partial block", SHAKE, 3, 5, 3, 7, 0, 0, 0, 0, 0 },
+    { "residual", SHAKE, 4, 33, 4, 3, 0, 0, 0, 0, OP_CASE_RESIDUAL },
+    { "a residual of fewer blocks", SHAKE, 2, 101, 3, 3, 0, 0, 0, 0,
+      OP_CASE_RESIDUAL | OP_CASE_NARROW },
+    { "shake_shake_26_2x64d, stage 1", SHAKE, 2, 64, 32, 32, 0, 0, 0, 0,
+      OP_CASE_NETWORK | OP_CASE_RESIDUAL },
+
+    { "one number", DROPOUT, 1, 1, 1, 1, 0, 0, 0, 0, 0 },
+    { "a partial block", DROPOUT, 3, 5, 3, 7, 0, 0, 0, 0, 0 },
+    { "many blocks and a rest", DROPOUT, 2, 101, 4, 5, 0, 0, 0, 0, 0 },
+    { "wrn_28_10, stage 1", DROPOUT, 1, 160, 32, 32, 0, 0, 0, 0, OP_CASE_NETWORK },
+
     { "one number", LINEAR, 1, 1, 1, 1, 1, 0, 0, 0, 0 },
     { "batch 1", LINEAR, 1, 17, 1, 1, 10, 0, 0, 0, 0 },
     { "more classes than inputs", LINEAR, 5, 3, 1, 1, 101, 0, 0, 0, 0 },
@@ -150,7 +186,8 @@ static int between(sl_random *r, int low, int high)
 op_case op_case_random(sl_random *r)
 {
     static const sl_op_kind kinds[] = {
-        CONV, CONV, CONV, NORM, NORM, RELU, ADD, POOL, LINEAR, XENT
+        CONV,   CONV, CONV,     NORM,     NORM,      RELU,  ADD,     POOL,
+        LINEAR, XENT, MAX_POOL, AVG_POOL, SUBSAMPLE, SHAKE, DROPOUT,
     };
     op_case c = { .why = "random shape",
                   .kind = kinds[sl_random_below(r, sizeof kinds / sizeof *kinds)],
@@ -178,6 +215,14 @@ op_case op_case_random(sl_random *r)
         break;
     case XENT:
         c.h = c.w = 1;
+        break;
+    case MAX_POOL:
+    case AVG_POOL:
+        c.h++;
+        c.w++;
+        break;
+    case SUBSAMPLE:
+        c.pad = between(r, 0, 1);
         break;
     default:
         break;
@@ -251,6 +296,46 @@ static int norm_ops(const op_case *c, sl_op ops[3])
     return 2;
 }
 
+static int window_pool_ops(const op_case *c, sl_op ops[3], sl_op_kind bwd)
+{
+    ops[0] = plain_op(c->kind, c, 1, 1);
+    ops[1] = plain_op(bwd, c, bwd == SL_OP_MAX_POOL_BWD ? 2 : 1, 1);
+    for (int i = 0; i < 2; i++) {
+        ops[i].y.h /= 2;
+        ops[i].y.w /= 2;
+    }
+    return 2;
+}
+
+static int subsample_ops(const op_case *c, sl_op ops[3])
+{
+    ops[0] = plain_op(SUBSAMPLE, c, 1, 1);
+    ops[1] = plain_op(SL_OP_SUBSAMPLE_BWD, c, 1, 1);
+    for (int i = 0; i < 2; i++) {
+        ops[i].y.h = (c->h + 1) / 2;
+        ops[i].y.w = (c->w + 1) / 2;
+        ops[i].offset = c->pad;
+    }
+    return 2;
+}
+
+static int shake_ops(const op_case *c, sl_op ops[3])
+{
+    ops[0] = plain_op(SHAKE, c, 3, 1);
+    ops[1] = plain_op(SL_OP_SHAKE_BWD, c, 2, 2);
+    ops[0].has_in[SL_SHAKE_RESIDUAL] = c->variant & OP_CASE_RESIDUAL;
+    ops[0].residual_c = c->variant & OP_CASE_RESIDUAL ? narrow(c, c->c) : 0;
+    return 2;
+}
+
+static int dropout_ops(const op_case *c, sl_op ops[3])
+{
+    ops[0] = plain_op(DROPOUT, c, 2, 1);
+    ops[1] = plain_op(SL_OP_DROPOUT_BWD, c, 2, 1);
+    ops[0].rate = ops[1].rate = 0.3f;
+    return 2;
+}
+
 static int linear_ops(const op_case *c, sl_op ops[3])
 {
     ops[0] = plain_op(LINEAR, c, 3, 1);
@@ -282,6 +367,16 @@ int op_case_ops(const op_case *c, sl_op ops[3])
         ops[1] = plain_op(SL_OP_GLOBAL_POOL_BWD, c, 1, 1);
         ops[0].y.h = ops[0].y.w = ops[1].y.h = ops[1].y.w = 1;
         return 2;
+    case MAX_POOL:
+        return window_pool_ops(c, ops, SL_OP_MAX_POOL_BWD);
+    case AVG_POOL:
+        return window_pool_ops(c, ops, SL_OP_AVG_POOL_BWD);
+    case SUBSAMPLE:
+        return subsample_ops(c, ops);
+    case SHAKE:
+        return shake_ops(c, ops);
+    case DROPOUT:
+        return dropout_ops(c, ops);
     case LINEAR:
         return linear_ops(c, ops);
     case XENT:

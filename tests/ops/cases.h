@@ -9,7 +9,7 @@
 /* What a case switches on; each means something for some kinds only. */
 enum {
     OP_CASE_BIAS = 1 << 0,        /* CONV: also d_bias */
-    OP_CASE_RESIDUAL = 1 << 1,    /* CONV, NORM: also NORM_BWD's d_residual */
+    OP_CASE_RESIDUAL = 1 << 1,    /* CONV, NORM, SHAKE; NORM: also NORM_BWD's d_residual */
     OP_CASE_RELU = 1 << 2,        /* CONV, NORM, ADD: fused */
     OP_CASE_BATCH_STATS = 1 << 3, /* NORM */
     OP_CASE_DY2 = 1 << 4,         /* NORM, RELU: the gradient comes from two consumers */
@@ -17,9 +17,9 @@ enum {
     OP_CASE_NO_DX = 1 << 6,       /* LINEAR: nobody wants the input's gradient */
     OP_CASE_PLAIN_X = 1 << 7,     /* CONV: x is the network's input, plain on every device */
     OP_CASE_NETWORK = 1 << 8,     /* a layer of a real network, for timing (with a larger n) */
-    OP_CASE_NARROW = 1 << 9,      /* CONV, NORM, ADD: the residual (b) has half of y's channels */
-    OP_CASE_VIEW = 1 << 10,       /* NORM: x is the first part of half as many channels again */
-    OP_CASE_BF16 = 1 << 11,       /* in no case: asks op_lay_out for bfloat16 */
+    OP_CASE_NARROW = 1 << 9, /* CONV, NORM, ADD, SHAKE: the residual (b) has half of y's channels */
+    OP_CASE_VIEW = 1 << 10,  /* NORM: x is the first part of half as many channels again */
+    OP_CASE_BF16 = 1 << 11,  /* in no case: asks op_lay_out for bfloat16 */
 };
 
 typedef struct {
@@ -27,7 +27,7 @@ typedef struct {
     sl_op_kind kind;         /* a forward kind */
     int n, c, h, w;          /* x */
     int k;                   /* channels out: CONV, LINEAR; else 0 */
-    int kernel, stride, pad; /* CONV */
+    int kernel, stride, pad; /* CONV; pad also SUBSAMPLE: its offset */
     unsigned variant;        /* OP_CASE_… */
 } op_case;
 

@@ -16,6 +16,8 @@ typedef enum {
     VECTOR,    /* parameter, a number a channel (out) */
     STATISTIC, /* a number a channel, no parameter */
     LOSS,      /* a number an image */
+    SHARE,     /* the same, a weight */
+    KEY,       /* 64 bits, as two floats of any bits */
 } content;
 
 typedef struct {
@@ -33,6 +35,16 @@ static const slots slots_of[SL_OP_COUNT] = {
     [SL_OP_RELU] = { { X }, { Y } },
     [SL_OP_RELU_BWD] = { { Y, Y, Y }, { X } },
     [SL_OP_ADD] = { { X, RESIDUAL }, { Y } },
+    [SL_OP_MAX_POOL] = { { X }, { Y } },
+    [SL_OP_MAX_POOL_BWD] = { { Y, X }, { X } },
+    [SL_OP_AVG_POOL] = { { X }, { Y } },
+    [SL_OP_AVG_POOL_BWD] = { { Y }, { X } },
+    [SL_OP_SUBSAMPLE] = { { X }, { Y } },
+    [SL_OP_SUBSAMPLE_BWD] = { { Y }, { X } },
+    [SL_OP_SHAKE] = { { X, X, SHARE, RESIDUAL }, { Y } },
+    [SL_OP_SHAKE_BWD] = { { Y, SHARE }, { X, X } },
+    [SL_OP_DROPOUT] = { { X, KEY }, { Y } },
+    [SL_OP_DROPOUT_BWD] = { { Y, KEY }, { X } },
     [SL_OP_GLOBAL_POOL] = { { X }, { Y } },
     [SL_OP_GLOBAL_POOL_BWD] = { { Y }, { X } },
     [SL_OP_LINEAR] = { { X, WEIGHT, VECTOR }, { Y } },
@@ -82,7 +94,10 @@ static size_t content_count(const sl_op *op, content what)
     case STATISTIC:
         return (size_t)op->y.c;
     case LOSS:
+    case SHARE:
         return (size_t)op->x.n;
+    case KEY:
+        return sizeof(uint64_t) / sizeof(float);
     }
     return 0;
 }
@@ -169,6 +184,8 @@ static void fill_input(const sl_op *op, int slot, float *a, uint64_t seed)
     else if ((norm_bwd && slot == SL_NORM_BWD_Y) ||
              (op->kind == SL_OP_RELU_BWD && slot == SL_RELU_BWD_Y))
         fill_rectified(a, n, &r);
+    else if (in_content(op, slot) == SHARE)
+        fill(a, n, &r, 0, 1);
     else if (op->kind == SL_OP_XENT && slot == SL_XENT_LOGITS)
         fill(a, n, &r, -5, 5);
     else if (op->kind == SL_OP_XENT)

@@ -160,6 +160,8 @@ static sum_scale scale_of(const op_data *want, int out)
         return random_sum(out == SL_LINEAR_BWD_DX ? op->y.c : op->x.n, 1);
     case SL_OP_XENT: /* logits within -5..5 */
         return (sum_scale){ op->x.c, out == SL_XENT_LOSS ? 10 + log(op->x.c) : 1 };
+    case SL_OP_SHAKE: /* weights within 0..1 */
+        return (sum_scale){ 3, 2 };
     default: /* RELU, ADD and their like: at most one addition */
         return (sum_scale){ 1, 2 };
     }

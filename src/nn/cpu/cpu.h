@@ -38,8 +38,10 @@ typedef struct {
 } sl_cpu_op;
 
 extern const sl_cpu_op sl_cpu_conv, sl_cpu_conv_bwd_data, sl_cpu_conv_bwd_weights, sl_cpu_norm,
-    sl_cpu_norm_bwd, sl_cpu_relu, sl_cpu_relu_bwd, sl_cpu_add, sl_cpu_global_pool,
-    sl_cpu_global_pool_bwd, sl_cpu_linear, sl_cpu_linear_bwd, sl_cpu_xent;
+    sl_cpu_norm_bwd, sl_cpu_relu, sl_cpu_relu_bwd, sl_cpu_add, sl_cpu_max_pool, sl_cpu_max_pool_bwd,
+    sl_cpu_avg_pool, sl_cpu_avg_pool_bwd, sl_cpu_concat, sl_cpu_concat_bwd, sl_cpu_subsample,
+    sl_cpu_subsample_bwd, sl_cpu_shake, sl_cpu_shake_bwd, sl_cpu_dropout, sl_cpu_convert,
+    sl_cpu_global_pool, sl_cpu_global_pool_bwd, sl_cpu_linear, sl_cpu_linear_bwd, sl_cpu_xent;
 
 /* Blocks that so many channels fill, and how many of them the given block holds: 0 behind the
  * last, 16 but in the last. */
@@ -51,6 +53,13 @@ static inline int sl_cpu_lanes_of(int channels, size_t block)
 {
     int left = channels - (int)block * SL_BLOCK;
     return left < 0 ? 0 : left < SL_BLOCK ? left : SL_BLOCK;
+}
+
+/* x and y blocked, of one dtype. */
+static inline bool sl_cpu_blocked_alike(const sl_op *op)
+{
+    return op->x.layout == SL_LAYOUT_BLOCKED16 && op->y.layout == SL_LAYOUT_BLOCKED16 &&
+           op->x.dtype == op->y.dtype;
 }
 
 /* Blocks of an activation's channels, and pixels of one image. */

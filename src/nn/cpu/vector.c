@@ -42,4 +42,5 @@ INLINE void add_to_double(double to[LANES], const v16 *partial, size_t n)
 const sl_vector_kernels PASTE(sl_vector_, SL_VECTOR_ISA) = {
     .isa = QUOTE(SL_VECTOR_ISA),
     .of = { [SL_DTYPE_F32] = LOOPS(f32), [SL_DTYPE_BF16] = LOOPS(bf16) },
+    .tiles = &PASTE(sl_tiles_, SL_VECTOR_ISA),
 };

@@ -8,6 +8,7 @@
 #define NN_CPU_VECTOR_H
 
 #include "nn/backend.h"
+#include "nn/cpu/tiles.h"
 
 typedef struct {
     /* Mean, and sum of squared differences from it, over a tile's pixels. Summed in chunks that
@@ -44,6 +45,7 @@ typedef struct {
 typedef struct {
     const char *isa;       /* "avx512bf16", "avx512", "avx2", "generic" */
     sl_vector_loops of[2]; /* by the sl_dtype of the activations; vectors are float32 */
+    const sl_tile_kernels *tiles;
 } sl_vector_kernels;
 
 const sl_vector_kernels *sl_vector_select(void);

@@ -1,0 +1,58 @@
+/* The same numbers in another layout or dtype. */
+#include "nn/cpu/cpu.h"
+
+enum { PIECE = 1 << 14 }; /* numbers */
+
+static bool supports(const sl_op *op)
+{
+    return sl_desc_stored(&op->x) == op->x.c && sl_desc_stored(&op->y) == op->y.c;
+}
+
+/* Number i of an activation. */
+static const void *at(const sl_desc *d, const void *a, size_t i)
+{
+    return (const unsigned char *)a + i * sl_dtype_size(d->dtype);
+}
+
+static void *to(const sl_desc *d, void *a, size_t i)
+{
+    return (unsigned char *)a + i * sl_dtype_size(d->dtype);
+}
+
+static void convert_all(const sl_cpu_kernel *k, const void *from, void *into)
+{
+    const sl_desc *x = &k->base.op.x, *y = &k->base.op.y;
+    size_t n = sl_desc_bytes(x) / sl_dtype_size(x->dtype);
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i += PIECE)
+        k->dev->vector->tiles->convert(at(x, from, i), to(y, into, i),
+                                       n - i < PIECE ? n - i : PIECE, x->dtype, y->dtype);
+}
+
+static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
+                     sl_error *err)
+{
+    (void)scratch, (void)err;
+    const sl_desc *x = &k->base.op.x, *y = &k->base.op.y;
+    const sl_tile_kernels *kernels = k->dev->vector->tiles;
+    size_t blocks = sl_cpu_blocks(x), pixels = sl_cpu_pixels(x), tiles = (size_t)x->n * blocks;
+    if (x->layout == y->layout) {
+        convert_all(k, in[0], out[0]);
+        return SL_OK;
+    }
+#pragma omp parallel for schedule(static)
+    for (size_t t = 0; t < tiles; t++) {
+        int lanes = sl_cpu_lanes_of(x->c, t % blocks);
+        size_t tile = t * pixels * SL_BLOCK;
+        size_t planes = (t / blocks * (size_t)x->c + t % blocks * SL_BLOCK) * pixels;
+        if (x->layout == SL_LAYOUT_PLAIN)
+            kernels->interleave(at(x, in[0], planes), to(y, out[0], tile), pixels, lanes, x->dtype,
+                                y->dtype);
+        else
+            kernels->separate(at(x, in[0], tile), to(y, out[0], planes), pixels, lanes, x->dtype,
+                              y->dtype);
+    }
+    return SL_OK;
+}
+
+const sl_cpu_op sl_cpu_convert = { .supports = supports, .run = run };

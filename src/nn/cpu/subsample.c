@@ -1,0 +1,91 @@
+/* Every second pixel of every second row, and back. */
+#include "nn/cpu/cpu.h"
+
+#include <string.h>
+
+static bool supports(const sl_op *op)
+{
+    return sl_cpu_blocked_alike(op) && sl_desc_stored(&op->x) == op->x.c &&
+           sl_desc_stored(&op->y) == op->y.c;
+}
+
+enum { F32_PIXEL = 16 * 4, BF16_PIXEL = 16 * 2 }; /* bytes */
+
+/* n pixels; the steps from one to the next are in bytes. */
+static void copy_pixels(const unsigned char *from, size_t from_step, unsigned char *to,
+                        size_t to_step, size_t n, sl_dtype dtype)
+{
+    for (size_t i = 0; i < n; i++, from += from_step, to += to_step) {
+        if (dtype == SL_DTYPE_BF16)
+            memcpy(to, from, BF16_PIXEL);
+        else
+            memcpy(to, from, F32_PIXEL);
+    }
+}
+
+typedef struct {
+    size_t tiles, pixel, x_row, y_row, x_tile, y_tile; /* sizes in bytes */
+    size_t offset, rows, columns;                      /* pixels that x has for y */
+} extent;
+
+static extent extent_of(const sl_op *op)
+{
+    extent e = { .tiles = (size_t)op->x.n * sl_cpu_blocks(&op->x),
+                 .pixel = op->x.dtype == SL_DTYPE_BF16 ? BF16_PIXEL : F32_PIXEL,
+                 .offset = (size_t)op->offset };
+    e.rows = ((size_t)op->x.h - e.offset + 1) / 2;
+    e.columns = ((size_t)op->x.w - e.offset + 1) / 2;
+    e.x_row = (size_t)op->x.w * e.pixel;
+    e.y_row = (size_t)op->y.w * e.pixel;
+    e.x_tile = (size_t)op->x.h * e.x_row;
+    e.y_tile = (size_t)op->y.h * e.y_row;
+    return e;
+}
+
+/* The row of x that row i of y is taken from, at its first pixel taken. */
+static size_t row_start(const extent *e, size_t i)
+{
+    return (2 * i + e->offset) * e->x_row + e->offset * e->pixel;
+}
+
+static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
+                     sl_error *err)
+{
+    (void)scratch, (void)err;
+    const extent e = extent_of(&k->base.op);
+    const unsigned char *x = in[0];
+    unsigned char *y = out[0];
+#pragma omp parallel for schedule(static)
+    for (size_t t = 0; t < e.tiles; t++) {
+        unsigned char *row = y + t * e.y_tile;
+        size_t copied = e.columns * e.pixel;
+        for (size_t i = 0; i < e.rows; i++, row += e.y_row) {
+            copy_pixels(x + t * e.x_tile + row_start(&e, i), 2 * e.pixel, row, e.pixel, e.columns,
+                        k->base.op.x.dtype);
+            memset(row + copied, 0, e.y_row - copied);
+        }
+        memset(row, 0, e.y_tile - e.rows * e.y_row);
+    }
+    return SL_OK;
+}
+
+static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
+                         sl_error *err)
+{
+    (void)scratch, (void)err;
+    const extent e = extent_of(&k->base.op);
+    const unsigned char *dy = in[0];
+    unsigned char *dx = out[0];
+#pragma omp parallel for schedule(static)
+    for (size_t t = 0; t < e.tiles; t++) {
+        unsigned char *tile = dx + t * e.x_tile;
+        memset(tile, 0, e.x_tile);
+        for (size_t i = 0; i < e.rows; i++)
+            copy_pixels(dy + t * e.y_tile + i * e.y_row, e.pixel, tile + row_start(&e, i),
+                        2 * e.pixel, e.columns, k->base.op.x.dtype);
+    }
+    return SL_OK;
+}
+
+const sl_cpu_op sl_cpu_subsample = { .supports = supports, .run = run };
+const sl_cpu_op sl_cpu_subsample_bwd = { .supports = supports, .run = run_bwd };
