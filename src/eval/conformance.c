@@ -340,6 +340,23 @@ static sl_status check_train_tensors(const check *c, sl_verify_report *report, c
     return check_pairs(c, report, buffers, false, c->params->buffers, &buffer_bounds, err);
 }
 
+/* Shake-shake's weights, block by block in execution order, image n: unit(n). */
+static void fill_shake(const check *c, sl_plan *plan)
+{
+    float *alpha, *beta;
+    for (int b = 0; (alpha = sl_plan_shake_alpha(plan, b)); b++) {
+        char name[32];
+        beta = sl_plan_shake_beta(plan, b);
+        snprintf(name, sizeof name, "%d", b);
+        sl_fill alphas = sl_fill_named(c->salt, "shake.alpha.", name);
+        sl_fill betas = sl_fill_named(c->salt, "shake.beta.", name);
+        for (int n = 0; n < c->batch; n++) {
+            alpha[n] = (float)sl_fill_unit(alphas, (size_t)n);
+            beta[n] = (float)sl_fill_unit(betas, (size_t)n);
+        }
+    }
+}
+
 /* Comes last: it moves the running statistics. */
 static sl_status check_train(check *c, sl_verify_report *report, sl_device *device, sl_error *err)
 {
@@ -349,6 +366,8 @@ static sl_status check_train(check *c, sl_verify_report *report, sl_device *devi
     sl_status st = sl_json_get(c->file, "train", &part, err);
     if (!st)
         st = sl_plan_create(&plan, c->graph, c->params, device, &options, err);
+    if (!st)
+        fill_shake(c, plan);
     if (!st)
         st = sl_plan_step(plan, c->input, c->target, c->losses, c->logits, NULL, err);
     if (!st)
