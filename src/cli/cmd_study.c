@@ -34,6 +34,8 @@ enum {
     KEY_LEDGER,
 };
 
+#define SHOWN 10 /* images and people that `study status` lists; --json has more */
+
 /* What every command of a study has. */
 typedef struct {
     cli_options common; /* first */
@@ -292,13 +294,64 @@ static double number_at(const json_t *object, const char *key)
     return json_number_value(json_object_get(object, key));
 }
 
+static const char *text_at(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+/* The images that people disagree about most. */
+static void print_ambiguous(const json_t *images)
+{
+    const json_t *image, *n;
+    const char *class_name;
+    size_t i;
+    if (json_array_size(images) > 0)
+        printf("\n%-24s %9s  %5s  %s\n", "ambiguous image", "judgments", "bits", "choices");
+    json_array_foreach((json_t *)(uintptr_t)images, i, image)
+    {
+        json_t *choices = json_object_get(image, "choices");
+        if (i == SHOWN)
+            return;
+        printf("%-24s %9lld  %5.2f ", text_at(image, "image"), whole_at(image, "judgments"),
+               number_at(image, "bits"));
+        json_object_foreach(choices, class_name, n)
+            printf(" %s %lld", class_name, (long long)json_integer_value(n));
+        printf("\n");
+    }
+}
+
+static void print_people(const json_t *people)
+{
+    const json_t *person;
+    size_t i;
+    if (json_array_size(people) > 0)
+        printf("\n%-12s %-9s %-9s %8s  %-9s %7s\n", "participant", "state", "answered", "accuracy",
+               "attention", "minutes");
+    json_array_foreach((json_t *)(uintptr_t)people, i, person)
+    {
+        char answered[40], accuracy[40] = "", checks[40];
+        const json_t *share = json_object_get(person, "accuracy");
+        if (i == SHOWN)
+            return;
+        snprintf(answered, sizeof answered, "%lld/%lld", whole_at(person, "answered"),
+                 whole_at(person, "of"));
+        snprintf(checks, sizeof checks, "%lld/%lld", whole_at(person, "checks_right"),
+                 whole_at(person, "checks"));
+        if (share)
+            snprintf(accuracy, sizeof accuracy, "%.1f %%", 100 * json_number_value(share));
+        printf("%-12lld %-9s %-9s %8s  %-9s %7.1f\n", whole_at(person, "participant"),
+               text_at(person, "state"), answered, accuracy, checks, number_at(person, "minutes"));
+    }
+}
+
 static void print_status(const json_t *status)
 {
     const json_t *people = json_object_get(status, "participants");
     const json_t *judgments = json_object_get(status, "judgments");
     const json_t *estimate = json_object_get(status, "estimate");
     const json_t *accuracy = json_object_get(status, "accuracy");
-    const char *currency = json_string_value(json_object_get(estimate, "currency"));
+    const char *currency = text_at(estimate, "currency");
     printf("participants  %lld passed, %lld failed the checks, %lld excluded, %lld left, "
            "%lld under way\n",
            whole_at(people, "passed"), whole_at(people, "failed"), whole_at(people, "excluded"),
@@ -313,10 +366,12 @@ static void print_status(const json_t *status)
                100 * number_at(accuracy, "mean"), 100 * number_at(accuracy, "least"),
                100 * number_at(accuracy, "most"), number_at(status, "mean_minutes"));
     printf("cost          %.2f %s so far, about %.2f in all\n", number_at(estimate, "paid"),
-           currency ? currency : "", number_at(estimate, "cost"));
+           currency, number_at(estimate, "cost"));
     if (json_object_get(estimate, "hours_left"))
         printf("finish        in about %.1f hours at the last hour's rate\n",
                number_at(estimate, "hours_left"));
+    print_ambiguous(json_object_get(status, "ambiguous"));
+    print_people(json_object_get(status, "people"));
 }
 
 static int run_status(const cli_command *self, int argc, char **argv)

@@ -1,6 +1,7 @@
 #include "study/bot.h"
 #include "base/hash.h"
 #include "study/streams.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,17 +72,23 @@ static const struct sl_key_entry *look_up(const sl_answer_key *key, uint64_t has
 
 /* ---- behaviour ---- */
 
-void sl_bot_init(sl_bot *bot, const sl_study_bots_options *o, const sl_answer_key *key,
-                 int n_classes, int number)
+void sl_bot_init(sl_bot *bot, const sl_study_bots_options *o, const sl_study_config *config,
+                 const sl_answer_key *key, int number)
 {
-    *bot = (sl_bot){ .key = key, .n_classes = n_classes, .step = SL_BOT_JOIN, .end = "" };
+    *bot = (sl_bot){ .key = key,
+                     .recruitment = config->recruitment,
+                     .seed = o->seed,
+                     .number = number,
+                     .n_classes = config->n_classes,
+                     .step = SL_BOT_JOIN,
+                     .end = "" };
     bot->random = sl_study_stream(o->seed, SL_STREAM_BOT, (uint32_t)number, 0);
     const double kind = sl_random_unit(&bot->random);
     bot->spammer = kind < o->spam;
     bot->leaves = !bot->spammer && kind < o->spam + o->drop_out;
     bot->leaves_at = sl_random_unit(&bot->random);
     bot->skill = o->skill + o->skill_sd * sl_random_normal(&bot->random);
-    bot->skill = fmin(1, fmax(1.0 / n_classes, bot->skill));
+    bot->skill = fmin(1, fmax(1.0 / config->n_classes, bot->skill));
 }
 
 static int any_class(sl_bot *bot)
@@ -108,13 +115,30 @@ static bool decide(sl_bot *bot, const unsigned char *bytes, size_t n)
     return true;
 }
 
+/* Consent, with what the platform would have put into the address. */
+static void put_join(const sl_bot *bot, char *body, size_t size)
+{
+    static const char *const names[][3] = {
+        [SL_RECRUIT_MTURK] = { "workerId", "assignmentId", "hitId" },
+        [SL_RECRUIT_PROLIFIC] = { "PROLIFIC_PID", "SESSION_ID", "STUDY_ID" },
+    };
+    const char *const *name = names[bot->recruitment];
+    if (bot->recruitment == SL_RECRUIT_OPEN)
+        snprintf(body, size, "{\"consent\":true,\"query\":{}}");
+    else
+        snprintf(body, size,
+                 "{\"consent\":true,\"query\":{\"%s\":\"bot-%" PRIu64 "-%d\",\"%s\":"
+                 "\"visit-%" PRIu64 "-%d\",\"%s\":\"bots\"}}",
+                 name[0], bot->seed, bot->number, name[1], bot->seed, bot->number, name[2]);
+}
+
 void sl_bot_ask(sl_bot *bot, sl_bot_request *request)
 {
     *request = (sl_bot_request){ .post = bot->step == SL_BOT_JOIN || bot->step == SL_BOT_TRIAL };
     switch (bot->step) {
     case SL_BOT_JOIN:
         snprintf(request->path, sizeof request->path, "/api/join");
-        snprintf(request->body, sizeof request->body, "{\"consent\":true,\"query\":{}}");
+        put_join(bot, request->body, sizeof request->body);
         break;
     case SL_BOT_STATE:
         snprintf(request->path, sizeof request->path, "/api/state");
@@ -189,7 +213,8 @@ static sl_bot_outcome hear_json(sl_bot *bot, long status, const unsigned char *b
     sl_bot_outcome outcome;
     if (status == 200 && json)
         outcome = bot->step == SL_BOT_TRIAL ? hear_trial(bot, json) : hear_state(bot, json);
-    else if (status == 409 && bot->step == SL_BOT_JOIN && code && strcmp(code, "full") == 0)
+    else if (status == 409 && bot->step == SL_BOT_JOIN && code &&
+             (strcmp(code, "full") == 0 || strcmp(code, "already") == 0))
         outcome = end(bot, "turned away");
     else
         outcome = complain(bot, code ? code : "an answer of no sense", status);

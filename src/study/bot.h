@@ -27,6 +27,9 @@ typedef enum {
 
 typedef struct {
     const sl_answer_key *key;
+    sl_recruitment recruitment;
+    uint64_t seed; /* seed and number make its ids at a recruiting platform */
+    int number;
     int n_classes, first_task_trial;
     sl_random random;
     double skill;
@@ -46,12 +49,12 @@ typedef struct {
 } sl_bot;
 
 typedef struct {
-    char path[40], body[200];
+    char path[40], body[240];
     bool post;
 } sl_bot_request;
 
-void sl_bot_init(sl_bot *bot, const sl_study_bots_options *options, const sl_answer_key *key,
-                 int n_classes, int number);
+void sl_bot_init(sl_bot *bot, const sl_study_bots_options *options, const sl_study_config *config,
+                 const sl_answer_key *key, int number);
 void sl_bot_ask(sl_bot *bot, sl_bot_request *request);
 /* status: HTTP's, 0 if no answer came. */
 sl_bot_outcome sl_bot_hear(sl_bot *bot, long status, const unsigned char *bytes, size_t n);

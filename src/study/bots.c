@@ -19,7 +19,7 @@ typedef struct {
     sl_bot bot;
     CURL *easy;
     struct curl_slist *headers;
-    char url[200], body[200];
+    char url[200], body[sizeof((sl_bot_request *)0)->body];
     unsigned char *heard;
     size_t n_heard, capacity;
     double asked, waiting_since; /* seconds; 0: not waiting */
@@ -118,7 +118,7 @@ static void take_seat(crowd *c, seat *s)
     s->running = false;
     if (c->started == c->o->n)
         return;
-    sl_bot_init(&s->bot, c->o, &c->key, c->study->config.n_classes, c->started++);
+    sl_bot_init(&s->bot, c->o, &c->study->config, &c->key, c->started++);
     s->running = true;
     s->waiting_since = 0;
     ask(c, s);
@@ -346,9 +346,6 @@ sl_status sl_study_bots(sl_study *study, const sl_study_bots_options *options,
     *result = (sl_study_bots_result){ 0 };
     if (options->n < 1 || options->at_once < 1)
         return sl_error_set(err, SL_EINVAL, "at least one bot is needed");
-    if (study->config.recruitment != SL_RECRUIT_OPEN)
-        return sl_error_set(err, SL_EINVAL,
-                            "bots come by an open link only: pilot with recruitment \"open\"");
     sl_status st = check_loopback(options->url, err);
     if (st)
         return st;

@@ -97,10 +97,20 @@ static const char *get_text(sl_mistakes *m, const json_t *object, const char *wh
     return text;
 }
 
+/* A text that says something. */
+static const char *get_words(sl_mistakes *m, const json_t *object, const char *where,
+                             const char *key)
+{
+    const char *text = get_text(m, object, where, key);
+    if (object && !*text && json_is_string(json_object_get(object, key)))
+        sl_mistakes_add(m, "%s: member '%s' is empty", where, key);
+    return text;
+}
+
 static int get_choice(sl_mistakes *m, const json_t *object, const char *where, const char *key,
                       const char *const *choices)
 {
-    const char *text = get_text(m, object, where, key);
+    const char *text = get_words(m, object, where, key);
     char known[120] = "";
     for (int i = 0; choices[i]; i++) {
         if (strcmp(choices[i], text) == 0)
@@ -209,7 +219,7 @@ static sl_status read_pool(sl_study_config *c, sl_pool_id id, sl_mistakes *m, sl
         break;
     case SL_SOURCE_FOLDER:
         check_members(m, object, where, "source folder");
-        pool->folder = get_text(m, object, where, "folder");
+        pool->folder = get_words(m, object, where, "folder");
         break;
     }
     if (pool->source == SL_SOURCE_SYNTHETIC ||
@@ -292,7 +302,7 @@ static void read_wording(sl_study_config *c, sl_mistakes *m)
     for (const sl_wording_member *w = sl_wording_members; wording && w->name; w++) {
         json_t *value = json_object_get(wording, w->name);
         if (!w->paragraphs) {
-            get_text(m, wording, "wording", w->name);
+            get_words(m, wording, "wording", w->name);
             continue;
         }
         if (json_array_size(value) == 0)
@@ -314,15 +324,15 @@ static void read_wording(sl_study_config *c, sl_mistakes *m)
 
 static void read_rest(sl_study_config *c, sl_mistakes *m)
 {
-    check_members(
-        m, c->json, SL_STUDY_FILE,
-        "format title language seed classes images practice_images attention_images task practice "
-        "attention idle_minutes payment recruitment wording");
-    const char *format = get_text(m, c->json, SL_STUDY_FILE, "format");
+    check_members(m, c->json, SL_STUDY_FILE,
+                  "$schema format title language seed classes images practice_images "
+                  "attention_images task practice "
+                  "attention idle_minutes payment recruitment wording");
+    const char *format = get_words(m, c->json, SL_STUDY_FILE, "format");
     if (*format && strcmp(format, SL_STUDY_FORMAT) != 0)
         sl_mistakes_add(m, "format: is '%s', expected '" SL_STUDY_FORMAT "'", format);
-    c->title = get_text(m, c->json, SL_STUDY_FILE, "title");
-    c->language = get_text(m, c->json, SL_STUDY_FILE, "language");
+    c->title = get_words(m, c->json, SL_STUDY_FILE, "title");
+    c->language = get_words(m, c->json, SL_STUDY_FILE, "language");
     c->seed = (uint64_t)get_whole(m, c->json, SL_STUDY_FILE, "seed", 0, INT64_MAX);
     c->idle_minutes = get_number(m, c->json, SL_STUDY_FILE, "idle_minutes", 0.01, 100000);
 

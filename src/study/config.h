@@ -9,8 +9,10 @@
 
 #define SL_STUDY_FORMAT "softlabel-study-1"
 #define SL_STUDY_FILE "study.json"
-#define SL_PROLIFIC_CODE "YOURCODE" /* in a new study's completion_url, for its author to replace \
-                                     */
+#define SL_STUDY_SCHEMA_FILE "study.schema.json"
+#define SL_PROLIFIC_CODE                                                     \
+    "YOURCODE" /* in a new study's completion_url, for its author to replace \
+                */
 #define SL_STUDY_MIN_CLASSES 2
 #define SL_STUDY_MAX_CLASSES 16 /* what a ring on a small screen can hold */
 
@@ -35,7 +37,7 @@ typedef struct {
 /* Texts are borrowed from json. */
 typedef struct {
     sl_arena memory;
-    json_t *json; /* the whole file */
+    json_t *json;                 /* the whole file */
     const char *title, *language; /* of the texts, as in HTML: "en" */
     uint64_t seed;
     int n_classes;

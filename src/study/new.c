@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "data/synth.h"
 #include "study/config.h"
+#include "study/embed.h"
 #include "study/streams.h"
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #define PRACTICE_IMAGES 1000 /* of the training set */
 #define CHECKS_OF_A_CLASS 10
 #define SYNTHETIC_IMAGES 400
+
+SL_EMBED(sl_study_schema, SL_STUDY_SCHEMA);
 
 /* ---- the texts ---- */
 
@@ -206,7 +209,6 @@ static json_t *recruitment_of(const char *kind)
 static void fill(json_t *study, const sl_study_new_options *o, bool small)
 {
     const int images = o->images_per_participant ? o->images_per_participant : small ? 100 : 200;
-    json_object_set_new(study, "format", json_string(SL_STUDY_FORMAT));
     json_object_set_new(study, "title", json_string(o->title ? o->title : "What do you see?"));
     json_object_set_new(study, "language", json_string("en"));
     json_object_set_new(study, "seed", json_integer((json_int_t)o->seed));
@@ -227,18 +229,25 @@ static void fill(json_t *study, const sl_study_new_options *o, bool small)
     json_object_set_new(study, "wording", make_wording());
 }
 
+/* study.json, and beside it the schema by which editors explain and check its members. */
 static sl_status write_study(const char *dir, const json_t *study, sl_error *err)
 {
-    char *path = NULL;
+    char *path = NULL, *schema = NULL;
     sl_status st = sl_make_directories(dir, err);
     if (!st)
         st = sl_path_join(&path, dir, SL_STUDY_FILE, err);
+    if (!st)
+        st = sl_path_join(&schema, dir, SL_STUDY_SCHEMA_FILE, err);
     if (!st && sl_file_exists(path)) {
         sl_error_set(err, SL_EINVAL, "there is a study already; name another folder");
         st = sl_error_at(err, SL_EINVAL, "%s", path);
     }
     if (!st)
+        st = sl_file_write(schema, sl_study_schema, (size_t)(sl_study_schema_end - sl_study_schema),
+                           err);
+    if (!st)
         st = sl_json_write(path, study, err);
+    free(schema);
     free(path);
     return st;
 }
@@ -248,7 +257,8 @@ sl_status sl_study_new(const char *dir, const sl_study_new_options *options,
 {
     sl_data *cifar = NULL;
     sl_status st;
-    json_t *study = json_object();
+    json_t *study = json_pack("{s:s, s:s}", "$schema", SL_STUDY_SCHEMA_FILE, "format",
+                              SL_STUDY_FORMAT); /* first in the file */
     if (!study)
         return sl_error_set(err, SL_ENOMEM, "out of memory for a study");
     st = options->folder || options->synthetic ? SL_OK : find_cifar(&cifar, data, err);

@@ -1,21 +1,15 @@
 /* SL_WEB_DIR is where the build puts the page's files; the assembler reads them in. */
 #include "study/page.h"
+#include "study/embed.h"
 #include <softlabel/study.h>
 #include <string.h>
 
-#define EMBED(symbol, file)                                                    \
-    extern const unsigned char symbol[], symbol##_end[];                       \
-    __asm__(".pushsection .rodata\n"                                           \
-            ".global " #symbol "\n.global " #symbol "_end\n" #symbol ":\n"     \
-            ".incbin \"" SL_WEB_DIR "/" file "\"\n" #symbol "_end:\n.byte 0\n" \
-            ".popsection\n")
-
-EMBED(sl_page_index, "index.html");
-EMBED(sl_page_script, "page.js");
-EMBED(sl_page_style, "page.css");
-EMBED(sl_page_admin, "admin.html");
-EMBED(sl_page_admin_script, "admin.js");
-EMBED(sl_page_admin_style, "admin.css");
+SL_EMBED(sl_page_index, SL_WEB_DIR "/index.html");
+SL_EMBED(sl_page_script, SL_WEB_DIR "/page.js");
+SL_EMBED(sl_page_style, SL_WEB_DIR "/page.css");
+SL_EMBED(sl_page_admin, SL_WEB_DIR "/admin.html");
+SL_EMBED(sl_page_admin_script, SL_WEB_DIR "/admin.js");
+SL_EMBED(sl_page_admin_style, SL_WEB_DIR "/admin.css");
 
 #define HTML "text/html; charset=utf-8"
 #define SCRIPT "text/javascript; charset=utf-8"

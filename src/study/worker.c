@@ -7,6 +7,7 @@
 
 #define BATCH 256      /* requests in a transaction */
 #define SWEEP_MS 10000 /* how often places of who left are looked for */
+#define CALM_MS 10000  /* without a failure, after which storing is said to work again */
 
 struct sl_worker {
     pthread_t thread;
@@ -20,7 +21,8 @@ struct sl_worker {
     sl_api api;
     int64_t swept_ms;
     bool stale;   /* the experiment's counts, after a rollback */
-    bool failing; /* the last transaction failed, and that has been logged */
+    bool failing; /* transactions failed lately, and that has been logged */
+    int64_t failed_ms;
 };
 
 static int64_t wall_ms(void)
@@ -94,12 +96,14 @@ static void *work(void *argument)
     sl_job *batch;
     while ((batch = take_batch(w))) {
         sl_error err;
-        bool failed = answer_all(w, batch, &err) != SL_OK;
-        if (failed)
+        if (answer_all(w, batch, &err)) {
             refuse_all(w, batch, &err);
-        else if (w->failing)
+            w->failing = true;
+            w->failed_ms = wall_ms();
+        } else if (w->failing && wall_ms() - w->failed_ms > CALM_MS) {
             sl_log(SL_LOG_INFO, "answers are stored again");
-        w->failing = failed;
+            w->failing = false;
+        }
         for (sl_job *job = batch, *next; job; job = next) {
             next = job->next;
             w->done(job);

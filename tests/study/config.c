@@ -89,6 +89,11 @@ static void test_every_mistake_is_told(void **state)
         { "twice", "{\"classes\":[\"a\",\"a\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\",\"i\",\"j\"]}",
           "'a' is there twice" },
         { "no paragraphs", "{\"wording\":{\"consent\":\"yes\"}}", "isn't a list of paragraphs" },
+        { "a button without a word", "{\"wording\":{\"consent_button\":\"\"}}",
+          "member 'consent_button' is empty" },
+        { "no kind", "{\"recruitment\":{\"kind\":\"\"}}", "member 'kind' is empty" },
+        { "no folder", "{\"images\":{\"source\":\"folder\",\"folder\":\"\"}}",
+          "member 'folder' is empty" },
         { "no address", "{\"recruitment\":{\"kind\":\"prolific\",\"completion_url\":\"x\"}}",
           "isn't a web address" },
         { "a path", "{\"recruitment\":{\"kind\":\"mturk\",\"submit_to\":[\"https://a.b/c\"]}}",
@@ -155,6 +160,116 @@ static void test_not_json(void **state)
     fixture_remove(folder);
 }
 
+/* ---- the schema for editors says what study check says ---- */
+
+/* The lines about study.json with changes, all in one. */
+static void check_changed(const char *folder, const json_t *study, told *t)
+{
+    char path[400];
+    sl_error err;
+    snprintf(path, sizeof path, "%s/study.json", folder);
+    assert_int_equal(sl_json_write(path, study, &err), SL_OK);
+    (void)check(folder, t, &err);
+}
+
+static bool is_told(const told *t, const char *part)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (strstr(t->lines[i], part))
+            return true;
+    return false;
+}
+
+/* Puts value (taken) at section.key, or at key where section is NULL; NULL takes the member out. */
+static json_t *changed(const json_t *study, const char *section, const char *key, json_t *value)
+{
+    json_t *copy = json_deep_copy(study);
+    json_t *object = section ? json_object_get(copy, section) : copy;
+    if (value)
+        json_object_set_new(object, key, value);
+    else
+        json_object_del(object, key);
+    return copy;
+}
+
+static void expect(const char *folder, json_t *study, const char *part, bool wanted)
+{
+    told t;
+    check_changed(folder, study, &t);
+    if (is_told(&t, part) != wanted)
+        fail_msg("'%s' is%s told", part, wanted ? "n't" : "");
+    json_decref(study);
+}
+
+static void check_member(const char *folder, const json_t *study, const char *section,
+                         const char *key, const json_t *rule)
+{
+    static const char *const limits[] = { "minimum", "maximum" };
+    char part[120];
+    snprintf(part, sizeof part, "member '%s' is ", key);
+    for (int i = 0; i < 2; i++) {
+        const json_t *limit = json_object_get(rule, limits[i]);
+        if (!limit)
+            continue;
+        const double at = json_number_value(limit), beyond = at + (i ? 1 : -1);
+        const bool whole = json_is_integer(limit) &&
+                           strcmp(json_string_value(json_object_get(rule, "type")), "integer") == 0;
+        json_t *far = whole ? json_integer((json_int_t)beyond) : json_real(beyond);
+        expect(folder, changed(study, section, key, json_incref((json_t *)(uintptr_t)limit)), part,
+               false);
+        expect(folder, changed(study, section, key, far), part, true);
+    }
+}
+
+static void check_section(const char *folder, const json_t *study, const char *section,
+                          json_t *rules)
+{
+    const json_t *object = section ? json_object_get(study, section) : study;
+    json_t *properties = json_object_get(rules, "properties"), *rule, *item;
+    const char *key;
+    char part[120];
+    size_t i, n = 0;
+    json_array_foreach(json_object_get(rules, "required"), i, item)
+    {
+        told t;
+        json_t *without = changed(study, section, json_string_value(item), NULL);
+        assert_non_null(json_object_get(properties, json_string_value(item)));
+        check_changed(folder, without, &t);
+        json_decref(without);
+        if (t.n == 0)
+            fail_msg("'%s' may be missing", json_string_value(item));
+    }
+    json_object_foreach(properties, key, rule)
+    {
+        n += json_object_get(object, key) != NULL;
+        if (!section && json_object_get(rule, "properties"))
+            check_section(folder, study, key, rule);
+        check_member(folder, study, section, key, rule);
+    }
+    assert_int_equal(n, json_object_size(object)); /* every member is in the schema */
+    snprintf(part, sizeof part, "'nobody_knows' is unknown");
+    expect(folder, changed(study, section, "nobody_knows", json_null()), part, true);
+    expect(folder, changed(study, section, "# nobody_knows", json_null()), part, false);
+}
+
+static void test_schema(void **state)
+{
+    (void)state;
+    char *folder = fixture_folder(), path[400];
+    json_t *schema = NULL, *study = NULL;
+    sl_error err;
+    fixture_study(folder, NULL);
+    snprintf(path, sizeof path, "%s/study.schema.json", folder);
+    assert_int_equal(sl_json_read(&schema, path, 1 << 20, &err), SL_OK);
+    snprintf(path, sizeof path, "%s/study.json", folder);
+    assert_int_equal(sl_json_read(&study, path, 1 << 20, &err), SL_OK);
+    assert_string_equal(json_string_value(json_object_get(study, "$schema")), "study.schema.json");
+    check_section(folder, study, NULL, schema);
+    json_decref(study);
+    json_decref(schema);
+    fixture_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_every_mistake_is_told),
         cmocka_unit_test(test_mistakes_are_told_at_once),
         cmocka_unit_test(test_not_json),
+        cmocka_unit_test(test_schema),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

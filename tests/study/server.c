@@ -314,6 +314,73 @@ static void test_one_server_a_study(void **state)
     fixture_remove(folder);
 }
 
+static json_t *status_of(const char *folder)
+{
+    sl_study *study = fixture_open(folder);
+    char *text = NULL;
+    sl_error err;
+    assert_int_equal(sl_study_status(study, &text, &err), SL_OK);
+    sl_study_close(study);
+    json_t *status = json_loads(text, 0, NULL);
+    free(text);
+    assert_non_null(status);
+    return status;
+}
+
+/* From every way of recruiting: who was planted to fail fails, who was to leave has left, all
+ * others count; and the same bots again are the same people. */
+static void test_bots(void **state)
+{
+    (void)state;
+    enum { BOTS = 40 };
+    static const char *const changes[] = {
+        "{\"task\":{\"target_judgments\":100}}",
+        "{\"task\":{\"target_judgments\":100},\"recruitment\":{\"kind\":\"mturk\",\"submit_to\":"
+        "[\"https://www.mturk.com\"]}}",
+        "{\"task\":{\"target_judgments\":100},\"recruitment\":{\"kind\":\"prolific\","
+        "\"completion_url\":\"https://app.prolific.com/submissions/complete?cc=C1\"}}",
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        char *folder = fixture_folder(), url[60];
+        fixture_study(folder, changes[i]);
+        fixture_server server = fixture_serve(folder, 0, NULL);
+        snprintf(url, sizeof url, "http://127.0.0.1:%d", server.port);
+        sl_study_bots_options options = sl_study_bots_options_default();
+        options.url = url;
+        options.n = BOTS;
+        options.spam = 0.2;
+        options.drop_out = 0.2;
+        sl_study_bots_result r;
+        sl_error err;
+        sl_study *study = fixture_open(folder);
+        assert_int_equal(sl_study_bots(study, &options, &r, NULL, NULL, &err), SL_OK);
+        assert_int_equal(r.joined, BOTS);
+        assert_int_equal(r.failed, 0);
+        assert_int_equal(r.finished + r.dropped + r.excluded, BOTS);
+        assert_true(r.spammers > 0 && r.dropped > 0);
+        json_t *status = status_of(folder);
+        const json_t *people = json_object_get(status, "participants");
+        const int passed = r.finished - r.spammers;
+        assert_int_equal(whole(people, "failed"), r.spammers);
+        assert_int_equal(whole(people, "task"), r.dropped);
+        assert_int_equal(whole(people, "excluded"), r.excluded);
+        assert_int_equal(whole(people, "passed"), passed);
+        assert_int_equal(whole(json_object_get(status, "judgments"), "usable"), 20 * passed);
+        json_decref(status);
+        if (i > 0) { /* somebody in particular */
+            options.drop_out = 0;
+            assert_int_equal(sl_study_bots(study, &options, &r, NULL, NULL, &err), SL_OK);
+            status = status_of(folder);
+            assert_int_equal(json_array_size(json_object_get(status, "people")), BOTS);
+            assert_int_equal(whole(json_object_get(status, "participants"), "task"), 0);
+            json_decref(status);
+        }
+        sl_study_close(study);
+        fixture_stop(server);
+        fixture_remove(folder);
+    }
+}
+
 /* An image's file that is gone is that participant's trouble, and nobody else's: no transaction is
  * given up for it. */
 static void test_a_lost_image(void **state)
@@ -367,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_one_server_a_study),
         cmocka_unit_test(test_rate_limit_behind_a_proxy),
         cmocka_unit_test(test_a_lost_image),
+        cmocka_unit_test(test_bots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
