@@ -67,7 +67,7 @@ static sl_status list_family(const sl_family *family, json_t *models, sl_error *
         if (models)
             json_array_append_new(models, size_json(model));
         else
-            printf("  %-24s %12zu %18.0f\n", family->known[i], sl_model_parameters(model),
+            printf("  %-34s %12zu %18.0f\n", family->known[i], sl_model_parameters(model),
                    sl_model_multiply_adds(model));
         sl_model_destroy(model);
     }
@@ -80,7 +80,7 @@ static sl_status list(bool as_json, sl_error *err)
     json_t *models = as_json ? json_array() : NULL, *patterns = as_json ? json_array() : NULL;
     sl_status st = SL_OK;
     if (!as_json)
-        printf("  %-24s %12s %18s\n", "e.g.", "parameters", "multiply-adds/image");
+        printf("  %-34s %12s %18s\n", "e.g.", "parameters", "multiply-adds/image");
     for (size_t i = 0; families[i] && !st; i++) {
         if (as_json)
             json_array_append_new(patterns, json_string(families[i]->pattern));

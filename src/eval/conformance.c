@@ -75,7 +75,7 @@ static sl_status create_model(check *c, sl_error *err)
     sl_status st = sl_json_get(c->file, "arch", &arch, err);
     if (st)
         return st;
-    char *text = json_dumps(arch, JSON_COMPACT);
+    char *text = json_is_object(arch) ? json_dumps(arch, JSON_COMPACT) : NULL;
     if (!text)
         return sl_error_set(err, SL_EFORMAT, "'arch' isn't an object");
     st = sl_model_create(&c->model, text, c->classes, err);

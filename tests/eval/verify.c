@@ -140,7 +140,7 @@ static void files_of_another_form_are_errors(void **state)
         { "batch", "1e3", SL_EFORMAT, "'batch' isn't a whole number" },
         { "batch", "7", SL_EFORMAT, "30 eval logits don't fit a batch of 7" },
         { "arch", "[]", SL_EFORMAT, "'arch'" },
-        { "arch", "{\"arch\": \"vgg\"}", SL_EUNSUPPORTED, "'vgg' isn't in this build" },
+        { "arch", "{\"arch\": \"lenet\"}", SL_EUNSUPPORTED, "'lenet' isn't in this build" },
         { "arch.depth", "9", SL_EFORMAT, "depth 9" },
         { "eval", NULL, SL_EFORMAT, "'eval'" },
         { "eval.loss", "\"0\"", SL_EFORMAT, "'loss'" },
