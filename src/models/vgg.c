@@ -29,7 +29,7 @@ static const int widths[STAGES] = { 1, 2, 4, 8, 8 }; /* of a named network, time
 static sl_value stage(sl_graph *g, sl_value x, const vgg *v, int s)
 {
     for (int i = 0; i < v->layers[s]; i++) {
-        char name[32];
+        char name[40];
         snprintf(name, sizeof name, "stage%d.conv%d", s + 1, i);
         x = sl_graph_conv(g, x, name, v->channels[s], 3, 1, 1, true);
         snprintf(name, sizeof name, "stage%d.bn%d", s + 1, i);
