@@ -89,6 +89,12 @@ static inline bool sl_cpu_alike(const sl_desc *a, const sl_desc *b)
            sl_desc_stored(b) == b->c;
 }
 
+/* For kinds whose x and y are both whole, blocked, and of one dtype. */
+static inline bool sl_cpu_blocked_whole(const sl_op *op)
+{
+    return op->x.layout == SL_LAYOUT_BLOCKED16 && sl_cpu_alike(&op->x, &op->y);
+}
+
 /* One image's block of 16 channels: where it starts in a blocked activation, in numbers. */
 static inline size_t sl_cpu_tile(const sl_desc *d, size_t image, size_t block)
 {

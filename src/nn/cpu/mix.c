@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-static bool supports(const sl_op *op)
-{
-    return sl_cpu_blocked_alike(op) && sl_desc_stored(&op->x) == op->x.c &&
-           sl_desc_stored(&op->y) == op->y.c;
-}
-
 static size_t tile_bytes(const sl_desc *d)
 {
     return sl_cpu_pixels(d) * SL_BLOCK * sl_dtype_size(d->dtype);
@@ -76,6 +70,6 @@ static sl_status run_dropout(sl_cpu_kernel *k, const void *const *in, void *cons
     return SL_OK;
 }
 
-const sl_cpu_op sl_cpu_shake = { .supports = supports, .run = run_shake };
-const sl_cpu_op sl_cpu_shake_bwd = { .supports = supports, .run = run_shake_bwd };
-const sl_cpu_op sl_cpu_dropout = { .supports = supports, .run = run_dropout };
+const sl_cpu_op sl_cpu_shake = { .supports = sl_cpu_blocked_whole, .run = run_shake };
+const sl_cpu_op sl_cpu_shake_bwd = { .supports = sl_cpu_blocked_whole, .run = run_shake_bwd };
+const sl_cpu_op sl_cpu_dropout = { .supports = sl_cpu_blocked_whole, .run = run_dropout };

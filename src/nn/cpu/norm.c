@@ -64,8 +64,7 @@ static int residual_lanes(const extent *e, size_t t)
 
 static bool supports(const sl_op *op)
 {
-    return op->x.layout == SL_LAYOUT_BLOCKED16 && op->y.layout == SL_LAYOUT_BLOCKED16 &&
-           op->x.dtype == op->y.dtype && sl_desc_stored(&op->y) == op->y.c;
+    return sl_cpu_blocked_alike(op) && sl_desc_stored(&op->y) == op->y.c;
 }
 
 static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)

@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-static bool supports(const sl_op *op)
-{
-    return sl_cpu_blocked_alike(op) && sl_desc_stored(&op->x) == op->x.c &&
-           sl_desc_stored(&op->y) == op->y.c;
-}
-
 enum { F32_PIXEL = 16 * 4, BF16_PIXEL = 16 * 2 }; /* bytes */
 
 /* n pixels; the steps from one to the next are in bytes. */
@@ -87,5 +81,5 @@ static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *o
     return SL_OK;
 }
 
-const sl_cpu_op sl_cpu_subsample = { .supports = supports, .run = run };
-const sl_cpu_op sl_cpu_subsample_bwd = { .supports = supports, .run = run_bwd };
+const sl_cpu_op sl_cpu_subsample = { .supports = sl_cpu_blocked_whole, .run = run };
+const sl_cpu_op sl_cpu_subsample_bwd = { .supports = sl_cpu_blocked_whole, .run = run_bwd };

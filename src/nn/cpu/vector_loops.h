@@ -134,24 +134,9 @@ static void TYPED(norm_bwd_sums)(const void *dy, const void *dy2, const void *y,
                                  const float mean[LANES], double sum_dz[LANES],
                                  double sum_dz_x[LANES])
 {
-#define CASE(second, mask, residual) \
+#define CASE(residual, second, mask) \
     TYPED(bwd_sums_loop)(dy, second, mask, x, residual, lanes, pixels, mean, sum_dz, sum_dz_x)
-    if (d_residual && dy2 && y)
-        CASE(dy2, y, d_residual);
-    else if (d_residual && y)
-        CASE(NULL, y, d_residual);
-    else if (d_residual && dy2)
-        CASE(dy2, NULL, d_residual);
-    else if (d_residual)
-        CASE(NULL, NULL, d_residual);
-    else if (dy2 && y)
-        CASE(dy2, y, NULL);
-    else if (y)
-        CASE(NULL, y, NULL);
-    else if (dy2)
-        CASE(dy2, NULL, NULL);
-    else
-        CASE(NULL, NULL, NULL);
+    SPECIALIZE(CASE, d_residual);
 #undef CASE
 }
 
@@ -178,24 +163,9 @@ static void TYPED(norm_bwd_apply)(const void *dy, const void *dy2, const void *y
                                   const float mean[LANES], const float a[LANES],
                                   const float b[LANES], const float c[LANES])
 {
-#define CASE(second, mask, more) \
+#define CASE(more, second, mask) \
     TYPED(bwd_apply_loop)(dy, second, mask, x, more, dx, pixels, mean, a, b, c)
-    if (extra && dy2 && y)
-        CASE(dy2, y, extra);
-    else if (extra && y)
-        CASE(NULL, y, extra);
-    else if (extra && dy2)
-        CASE(dy2, NULL, extra);
-    else if (extra)
-        CASE(NULL, NULL, extra);
-    else if (dy2 && y)
-        CASE(dy2, y, NULL);
-    else if (y)
-        CASE(NULL, y, NULL);
-    else if (dy2)
-        CASE(dy2, NULL, NULL);
-    else
-        CASE(NULL, NULL, NULL);
+    SPECIALIZE(CASE, extra);
 #undef CASE
 }
 

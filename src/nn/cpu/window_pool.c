@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-static bool supports(const sl_op *op)
-{
-    return sl_cpu_blocked_alike(op) && sl_desc_stored(&op->x) == op->x.c &&
-           sl_desc_stored(&op->y) == op->y.c;
-}
-
 /* One image's block: where it and its rows lie, in bytes. */
 typedef struct {
     size_t tiles, x_tile, y_tile, x_row, y_row, rows;
@@ -75,7 +69,7 @@ static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *o
     return SL_OK;
 }
 
-const sl_cpu_op sl_cpu_max_pool = { .supports = supports, .run = run };
-const sl_cpu_op sl_cpu_max_pool_bwd = { .supports = supports, .run = run_bwd };
-const sl_cpu_op sl_cpu_avg_pool = { .supports = supports, .run = run };
-const sl_cpu_op sl_cpu_avg_pool_bwd = { .supports = supports, .run = run_bwd };
+const sl_cpu_op sl_cpu_max_pool = { .supports = sl_cpu_blocked_whole, .run = run };
+const sl_cpu_op sl_cpu_max_pool_bwd = { .supports = sl_cpu_blocked_whole, .run = run_bwd };
+const sl_cpu_op sl_cpu_avg_pool = { .supports = sl_cpu_blocked_whole, .run = run };
+const sl_cpu_op sl_cpu_avg_pool_bwd = { .supports = sl_cpu_blocked_whole, .run = run_bwd };
