@@ -27,6 +27,21 @@ bool sl_name_word(const char **text, const char *word)
     return true;
 }
 
+bool sl_name_block_type(const char **text, const char *prefix, const char **type)
+{
+    const char *rest = *text;
+    if (!sl_name_word(&rest, prefix))
+        return false;
+    if (sl_name_word(&rest, "basic_"))
+        *type = "basic";
+    else if (sl_name_word(&rest, "bottleneck_"))
+        *type = "bottleneck";
+    else
+        return false;
+    *text = rest;
+    return true;
+}
+
 sl_status sl_arch_int(const json_t *arch, const char *key, int min, int max, int *out,
                       sl_error *err)
 {
@@ -85,6 +100,30 @@ sl_status sl_arch_depth(const json_t *arch, const char *family, int per_block, i
     return SL_OK;
 }
 
+sl_status sl_arch_residual(const json_t *arch, const char *family, sl_arch_blocks *out,
+                           sl_error *err)
+{
+    char name[40];
+    sl_status st = sl_arch_int(arch, "base_channels", 1, 4096, &out->base, err);
+    if (!st)
+        st = sl_arch_bottleneck(arch, &out->bottleneck, err);
+    if (st)
+        return st;
+    snprintf(name, sizeof name, "%s_%s", family, out->bottleneck ? "bottleneck" : "basic");
+    return sl_arch_depth(arch, name, out->bottleneck ? 9 : 6, 2, &out->depth, &out->blocks, err);
+}
+
+sl_status sl_arch_stages(const sl_arch_blocks *blocks, int channels[3], sl_error *err)
+{
+    const int expansion = blocks->bottleneck ? 4 : 1;
+    if (blocks->bottleneck && blocks->base % 4 != 0)
+        return sl_error_set(err, SL_EINVAL, "base_channels %d isn't a multiple of 4", blocks->base);
+    channels[0] = blocks->base;
+    channels[1] = 2 * blocks->base * expansion;
+    channels[2] = 4 * blocks->base * expansion;
+    return SL_OK;
+}
+
 static const char *layer_name(char buffer[96], const char *prefix, const char *name)
 {
     snprintf(buffer, 96, "%s%s%s", prefix, *prefix ? "." : "", name);
@@ -108,6 +147,25 @@ sl_value sl_layer_norm(sl_graph *g, sl_value x, const char *prefix, const char *
 sl_value sl_layer_norm_relu(sl_graph *g, sl_value x, const char *prefix, const char *name)
 {
     return sl_graph_relu(g, sl_layer_norm(g, x, prefix, name));
+}
+
+sl_value sl_layer_residual(sl_graph *g, sl_value x, const char *block, bool bottleneck, int width,
+                           int stride, int first_norm, bool last_norm)
+{
+    static const int kernels[2][3] = { { 3, 3 }, { 1, 3, 1 } };
+    const int convs = bottleneck ? 3 : 2, strided = bottleneck ? 1 : 0;
+    for (int i = 0; i < convs; i++) {
+        char conv[24], norm[24];
+        snprintf(conv, sizeof conv, "conv%d", i + 1);
+        snprintf(norm, sizeof norm, "bn%d", first_norm + i);
+        x = sl_layer_conv(g, x, block, conv, i == 2 ? 4 * width : width, kernels[bottleneck][i],
+                          i == strided ? stride : 1);
+        if (i < convs - 1)
+            x = sl_layer_norm_relu(g, x, block, norm);
+        else if (last_norm)
+            x = sl_layer_norm(g, x, block, norm);
+    }
+    return x;
 }
 
 int sl_layer_channels(const sl_graph *g, sl_value x)

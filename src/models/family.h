@@ -38,6 +38,8 @@ const sl_family *sl_family_find(const char *arch); /* or NULL */
  * word off *text. */
 bool sl_name_number(const char **text, int *out);
 bool sl_name_word(const char **text, const char *word);
+/* Takes prefix and "basic_" or "bottleneck_" off *text; *type is that block_type. */
+bool sl_name_block_type(const char **text, const char *prefix, const char **type);
 
 /* For build: members of a complete object, checked (SL_EINVAL). */
 SL_CHECK sl_status sl_arch_int(const json_t *arch, const char *key, int min, int max, int *out,
@@ -51,6 +53,18 @@ SL_CHECK sl_status sl_arch_bottleneck(const json_t *arch, bool *out, sl_error *e
 SL_CHECK sl_status sl_arch_depth(const json_t *arch, const char *family, int per_block, int rest,
                                  int *depth, int *n, sl_error *err);
 
+/* The members that networks of residual blocks share: base_channels, block_type, and a depth of
+ * 6n+2 (basic) or 9n+2 (bottleneck) with n blocks in a stage. family is for messages. */
+typedef struct {
+    bool bottleneck;
+    int depth, blocks, base;
+} sl_arch_blocks;
+SL_CHECK sl_status sl_arch_residual(const json_t *arch, const char *family, sl_arch_blocks *out,
+                                    sl_error *err);
+/* Stages of base, 2 base e, 4 base e channels, e 1 or in bottlenecks 4, whose base is a multiple of
+ * 4 (SL_EINVAL). */
+SL_CHECK sl_status sl_arch_stages(const sl_arch_blocks *blocks, int channels[3], sl_error *err);
+
 /* For build: layers "prefix.name" (prefix may be ""). Convolutions have no bias and keep the size
  * at stride 1. */
 sl_value sl_layer_conv(sl_graph *g, sl_value x, const char *prefix, const char *name, int channels,
@@ -58,6 +72,11 @@ sl_value sl_layer_conv(sl_graph *g, sl_value x, const char *prefix, const char *
 sl_value sl_layer_norm(sl_graph *g, sl_value x, const char *prefix, const char *name);
 /* The same norm, then ReLU. */
 sl_value sl_layer_norm_relu(sl_graph *g, sl_value x, const char *prefix, const char *name);
+/* The convolutions of a residual block, with norm and ReLU between them: two of 3x3 to width, or in
+ * bottlenecks 1x1 and 3x3 to width and 1x1 to 4 width. "conv1" is the first, first_norm the number
+ * of the norm behind it; last_norm: also behind the last. (in,h,w) -> (out,h/stride,w/stride) */
+sl_value sl_layer_residual(sl_graph *g, sl_value x, const char *block, bool bottleneck, int width,
+                           int stride, int first_norm, bool last_norm);
 int sl_layer_channels(const sl_graph *g, sl_value x); /* 0 after a failure */
 /* "stage2.block1", both counted from 0 in the arguments. Returns name. */
 const char *sl_layer_block(char name[40], int stage, int block);

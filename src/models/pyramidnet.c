@@ -5,52 +5,25 @@
 #include <math.h>
 #include <stdio.h>
 
-typedef struct {
-    bool bottleneck;
-    int depth, blocks, base, alpha; /* blocks in a stage; base: channels before the first */
-} pyramidnet;
-
 /* x (in,h,w) -> (out,h/stride,w/stride); width is out, or a quarter of it in bottlenecks. */
 static sl_value block(sl_graph *g, sl_value x, const char *name, bool bottleneck, int width,
                       int stride)
 {
     sl_value y = sl_layer_norm(g, x, name, "bn1");
-    if (bottleneck) {
-        y = sl_layer_conv(g, y, name, "conv1", width, 1, 1);
-        y = sl_layer_norm_relu(g, y, name, "bn2");
-        y = sl_layer_conv(g, y, name, "conv2", width, 3, stride);
-        y = sl_layer_norm_relu(g, y, name, "bn3");
-        y = sl_layer_conv(g, y, name, "conv3", 4 * width, 1, 1);
-        y = sl_layer_norm(g, y, name, "bn4");
-    } else {
-        y = sl_layer_conv(g, y, name, "conv1", width, 3, stride);
-        y = sl_layer_norm_relu(g, y, name, "bn2");
-        y = sl_layer_conv(g, y, name, "conv2", width, 3, 1);
-        y = sl_layer_norm(g, y, name, "bn3");
-    }
+    y = sl_layer_residual(g, y, name, bottleneck, width, stride, 2, true);
     if (stride == 2)
         x = sl_graph_avg_pool(g, x);
     return sl_graph_add(g, y, x);
 }
 
-static sl_status read_arch(const json_t *arch, pyramidnet *p, sl_error *err)
-{
-    sl_status st = sl_arch_int(arch, "base_channels", 1, 4096, &p->base, err);
-    if (!st)
-        st = sl_arch_bottleneck(arch, &p->bottleneck, err);
-    if (!st)
-        st = sl_arch_depth(arch, p->bottleneck ? "pyramidnet_bottleneck" : "pyramidnet_basic",
-                           p->bottleneck ? 9 : 6, 2, &p->depth, &p->blocks, err);
-    if (!st)
-        st = sl_arch_int(arch, "pyramid_alpha", 0, 10000, &p->alpha, err);
-    return st;
-}
-
 static sl_status build(sl_graph *g, const json_t *arch, sl_shape image, int classes, char name[64],
                        sl_error *err)
 {
-    pyramidnet p;
-    sl_status st = read_arch(arch, &p, err);
+    sl_arch_blocks p;
+    int alpha = 0;
+    sl_status st = sl_arch_residual(arch, "pyramidnet", &p, err);
+    if (!st)
+        st = sl_arch_int(arch, "pyramid_alpha", 0, 10000, &alpha, err);
     if (st)
         return st;
     if (image.h % 4 != 0 || image.w % 4 != 0)
@@ -59,7 +32,7 @@ static sl_status build(sl_graph *g, const json_t *arch, sl_shape image, int clas
                             "shortcuts halve them twice",
                             image.h, image.w);
     snprintf(name, 64, "pyramidnet_%s_%d_%d", p.bottleneck ? "bottleneck" : "basic", p.depth,
-             p.alpha);
+             alpha);
 
     sl_value x = sl_graph_input(g, image.c, image.h, image.w);
     x = sl_layer_conv(g, x, "", "conv", p.base * (p.bottleneck ? 4 : 1), 3, 1);
@@ -70,7 +43,7 @@ static sl_status build(sl_graph *g, const json_t *arch, sl_shape image, int clas
     for (int s = 0; s < 3; s++)
         for (int b = 0; b < p.blocks; b++) {
             char block_name[40];
-            width += (double)p.alpha / (3 * p.blocks);
+            width += (double)alpha / (3 * p.blocks);
             x = block(g, x, sl_layer_block(block_name, s, b), p.bottleneck, (int)nearbyint(width),
                       s > 0 && b == 0 ? 2 : 1);
         }
@@ -82,13 +55,9 @@ static sl_status build(sl_graph *g, const json_t *arch, sl_shape image, int clas
 static json_t *from_name(const char *name)
 {
     int depth, alpha;
-    const char *rest = name, *type = "basic";
-    if (sl_name_word(&rest, "pyramidnet_bottleneck_"))
-        type = "bottleneck";
-    else if (!sl_name_word(&rest, "pyramidnet_basic_"))
-        return NULL;
-    if (!sl_name_number(&rest, &depth) || !sl_name_word(&rest, "_") ||
-        !sl_name_number(&rest, &alpha) || *rest)
+    const char *rest = name, *type;
+    if (!sl_name_block_type(&rest, "pyramidnet_", &type) || !sl_name_number(&rest, &depth) ||
+        !sl_name_word(&rest, "_") || !sl_name_number(&rest, &alpha) || *rest)
         return NULL;
     return json_pack("{s:i, s:s, s:i}", "depth", depth, "block_type", type, "pyramid_alpha", alpha);
 }

@@ -8,8 +8,9 @@
 #include <stdio.h>
 
 typedef struct {
-    bool bottleneck, remove_first_relu, add_last_bn, preact_stage[3];
-    int depth, blocks, base; /* blocks in a stage; base: channels of the first stage */
+    sl_arch_blocks of;
+    int channels[3];
+    bool remove_first_relu, add_last_bn, preact_stage[3];
 } preact;
 
 /* x (in,h,w) -> (out,h/stride,w/stride) */
@@ -21,21 +22,8 @@ static sl_value block(sl_graph *g, sl_value x, const char *name, const preact *p
         x = y = sl_graph_relu(g, y);
     else if (!p->remove_first_relu)
         y = sl_graph_relu(g, y);
-    const char *last_norm = "bn3";
-    if (p->bottleneck) {
-        y = sl_layer_conv(g, y, name, "conv1", out / 4, 1, 1);
-        y = sl_layer_norm_relu(g, y, name, "bn2");
-        y = sl_layer_conv(g, y, name, "conv2", out / 4, 3, stride);
-        y = sl_layer_norm_relu(g, y, name, "bn3");
-        y = sl_layer_conv(g, y, name, "conv3", out, 1, 1);
-        last_norm = "bn4";
-    } else {
-        y = sl_layer_conv(g, y, name, "conv1", out, 3, stride);
-        y = sl_layer_norm_relu(g, y, name, "bn2");
-        y = sl_layer_conv(g, y, name, "conv2", out, 3, 1);
-    }
-    if (p->add_last_bn)
-        y = sl_layer_norm(g, y, name, last_norm);
+    y = sl_layer_residual(g, y, name, p->of.bottleneck, p->of.bottleneck ? out / 4 : out, stride, 2,
+                          p->add_last_bn);
     if (sl_layer_channels(g, x) != out)
         x = sl_layer_conv(g, x, name, "shortcut.conv", out, 1, stride);
     return sl_graph_add(g, y, x);
@@ -44,12 +32,7 @@ static sl_value block(sl_graph *g, sl_value x, const char *name, const preact *p
 static sl_status read_arch(const json_t *arch, preact *p, sl_error *err)
 {
     const json_t *stages = json_object_get(arch, "preact_stage");
-    sl_status st = sl_arch_int(arch, "base_channels", 1, 4096, &p->base, err);
-    if (!st)
-        st = sl_arch_bottleneck(arch, &p->bottleneck, err);
-    if (!st)
-        st = sl_arch_depth(arch, p->bottleneck ? "resnet_preact_bottleneck" : "resnet_preact_basic",
-                           p->bottleneck ? 9 : 6, 2, &p->depth, &p->blocks, err);
+    sl_status st = sl_arch_residual(arch, "resnet_preact", &p->of, err);
     if (!st)
         st = sl_arch_bool(arch, "remove_first_relu", &p->remove_first_relu, err);
     if (!st)
@@ -60,9 +43,7 @@ static sl_status read_arch(const json_t *arch, preact *p, sl_error *err)
             st = sl_error_set(err, SL_EINVAL, "'preact_stage' isn't a list of three true or false");
         p->preact_stage[s] = json_is_true(flag);
     }
-    if (!st && p->bottleneck && p->base % 4 != 0)
-        st = sl_error_set(err, SL_EINVAL, "base_channels %d isn't a multiple of 4", p->base);
-    return st;
+    return st ? st : sl_arch_stages(&p->of, p->channels, err);
 }
 
 static sl_status build(sl_graph *g, const json_t *arch, sl_shape image, int classes, char name[64],
@@ -72,16 +53,14 @@ static sl_status build(sl_graph *g, const json_t *arch, sl_shape image, int clas
     sl_status st = read_arch(arch, &p, err);
     if (st)
         return st;
-    snprintf(name, 64, "resnet_preact_%s_%d", p.bottleneck ? "bottleneck" : "basic", p.depth);
+    snprintf(name, 64, "resnet_preact_%s_%d", p.of.bottleneck ? "bottleneck" : "basic", p.of.depth);
 
-    const int expansion = p.bottleneck ? 4 : 1;
-    const int channels[] = { p.base, 2 * p.base * expansion, 4 * p.base * expansion };
     sl_value x = sl_graph_input(g, image.c, image.h, image.w);
-    x = sl_layer_conv(g, x, "", "conv", p.base, 3, 1);
+    x = sl_layer_conv(g, x, "", "conv", p.of.base, 3, 1);
     for (int s = 0; s < 3; s++)
-        for (int b = 0; b < p.blocks; b++) {
+        for (int b = 0; b < p.of.blocks; b++) {
             char block_name[40];
-            x = block(g, x, sl_layer_block(block_name, s, b), &p, channels[s],
+            x = block(g, x, sl_layer_block(block_name, s, b), &p, p.channels[s],
                       s > 0 && b == 0 ? 2 : 1, b == 0 && p.preact_stage[s]);
         }
     x = sl_layer_norm_relu(g, x, "", "bn");
@@ -92,12 +71,9 @@ static sl_status build(sl_graph *g, const json_t *arch, sl_shape image, int clas
 static json_t *from_name(const char *name)
 {
     int depth;
-    const char *rest = name, *type = "basic";
-    if (sl_name_word(&rest, "resnet_preact_bottleneck_"))
-        type = "bottleneck";
-    else if (!sl_name_word(&rest, "resnet_preact_basic_"))
-        return NULL;
-    if (!sl_name_number(&rest, &depth) || *rest)
+    const char *rest = name, *type;
+    if (!sl_name_block_type(&rest, "resnet_preact_", &type) || !sl_name_number(&rest, &depth) ||
+        *rest)
         return NULL;
     return json_pack("{s:s, s:i}", "block_type", type, "depth", depth);
 }
