@@ -1,29 +1,12 @@
 /* softlabel finetune: go on training a classifier with human distributions, or hard labels. */
 #include "base/json.h"
-#include "cli/cli.h"
+#include "cli/training_options.h"
 #include "report/run_result.h"
-#include <limits.h>
 #include <softlabel/train.h>
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    KEY_TARGETS = 1,
-    KEY_GRID,
-    KEY_OUT,
-    KEY_RESUME,
-    KEY_EPOCHS,
-    KEY_BATCH_SIZE,
-    KEY_LR,
-    KEY_WEIGHT_DECAY,
-    KEY_AUGMENT,
-    KEY_CUTOUT,
-    KEY_MIXUP,
-    KEY_SMOOTHING,
-    KEY_SPLIT_SEED,
-    KEY_C10_50K,
-    KEY_SAVE_EVERY
-};
+enum { KEY_TARGETS = 1, KEY_GRID, KEY_OUT, KEY_RESUME, KEY_AUGMENT, KEY_SPLIT_SEED, KEY_C10_50K };
 
 static const struct argp_option option_list[] = {
     { "grid", KEY_GRID, NULL, 0, "many runs: see 'softlabel finetune --grid --help'", 0 },
@@ -33,21 +16,23 @@ static const struct argp_option option_list[] = {
       0 },
     { "out", KEY_OUT, "DIR", 0, "folder of the run; the same command goes on with it", 0 },
     { "resume", KEY_RESUME, NULL, 0, "go on in --out with all the options it was begun with", 0 },
-    { "epochs", KEY_EPOCHS, "N", 0, "passes over the training images (100)", 0 },
-    { "batch-size", KEY_BATCH_SIZE, "N", 0, "images in a step (that of the model's recipe)", 0 },
-    { "lr", KEY_LR, "X", 0, "constant learning rate of Adam (0.001)", 0 },
-    { "weight-decay", KEY_WEIGHT_DECAY, "X", 0,
+    { "epochs", CLI_KEY_EPOCHS, "N", 0, "passes over the training images (100)", 0 },
+    { "batch-size", CLI_KEY_BATCH_SIZE, "N", 0, "images in a step (that of the model's recipe)",
+      0 },
+    { "lr", CLI_KEY_LR, "X", 0, "constant learning rate of Adam (0.001)", 0 },
+    { "weight-decay", CLI_KEY_WEIGHT_DECAY, "X", 0,
       "L2 added to the gradient (that of the model's recipe)", 0 },
     { "augment", KEY_AUGMENT, "LIST", 0, CLI_AUGMENT_HELP, 0 },
-    { "cutout", KEY_CUTOUT, "N", 0, CLI_CUTOUT_HELP, 0 },
-    { "mixup", KEY_MIXUP, "ALPHA", OPTION_ARG_OPTIONAL, CLI_MIXUP_HELP, 0 },
-    { "smoothing", KEY_SMOOTHING, "X", 0, CLI_SMOOTHING_HELP, 0 },
+    { "cutout", CLI_KEY_CUTOUT, "N", 0, CLI_CUTOUT_HELP, 0 },
+    { "mixup", CLI_KEY_MIXUP, "ALPHA", OPTION_ARG_OPTIONAL, CLI_MIXUP_HELP, 0 },
+    { "smoothing", CLI_KEY_SMOOTHING, "X", 0, CLI_SMOOTHING_HELP, 0 },
     { "split-seed", KEY_SPLIT_SEED, "N", 0,
       "which nine tenths of the test set train; the rest validate (0)", 0 },
     { "c10-50k", KEY_C10_50K, "WHEN", 0,
       "score the 50,000 pretraining images: every epoch; ends: first, last and best; never (every)",
       0 },
-    { "save-every", KEY_SAVE_EVERY, "N", 0, "save after so many steps, too (every 5 minutes)", 0 },
+    { "save-every", CLI_KEY_SAVE_EVERY, "N", 0, "save after so many steps, too (every 5 minutes)",
+      0 },
     { 0 },
 };
 
@@ -60,40 +45,22 @@ typedef struct {
 static error_t parse_number(int key, const char *text, struct argp_state *state)
 {
     sl_finetune_options *o = &((options *)state->input)->o;
-    int64_t n = 0;
-    error_t e = 0;
-    switch (key) {
-    case KEY_EPOCHS:
-        e = cli_integer(state, "--epochs", text, 1, 1000000, &n);
-        o->epochs = (int)n;
-        return e;
-    case KEY_BATCH_SIZE:
-        e = cli_integer(state, "--batch-size", text, 1, 1000000, &n);
-        o->batch_size = (int)n;
-        return e;
-    case KEY_SPLIT_SEED:
-        e = cli_integer(state, "--split-seed", text, 0, UINT32_MAX, &n);
-        o->split_seed = (uint32_t)n;
-        return e;
-    case KEY_SAVE_EVERY:
-        e = cli_integer(state, "--save-every", text, 1, INT_MAX, &n);
-        o->save_every = (int)n;
-        return e;
-    case KEY_CUTOUT:
-        e = cli_integer(state, "--cutout", text, 0, 65536, &n);
-        o->cutout = (int)n;
-        return e;
-    case KEY_MIXUP:
-        return cli_number(state, "--mixup", text ? text : "1", 0, 1e6, &o->mixup);
-    case KEY_SMOOTHING:
-        return cli_number(state, "--smoothing", text, 0, 1, &o->smoothing);
-    case KEY_LR:
-        return cli_number(state, "--lr", text, 0, 1e6, &o->lr);
-    case KEY_WEIGHT_DECAY:
-        return cli_number(state, "--weight-decay", text, 0, 1e6, &o->weight_decay);
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    const cli_training_numbers numbers = {
+        .epochs = &o->epochs,
+        .batch_size = &o->batch_size,
+        .save_every = &o->save_every,
+        .cutout = &o->cutout,
+        .mixup = &o->mixup,
+        .smoothing = &o->smoothing,
+        .lr = &o->lr,
+        .weight_decay = &o->weight_decay,
+    };
+    int64_t seed = 0;
+    if (key != KEY_SPLIT_SEED)
+        return cli_training_number(state, key, text, &numbers);
+    error_t e = cli_integer(state, "--split-seed", text, 0, UINT32_MAX, &seed);
+    o->split_seed = (uint32_t)seed;
+    return e;
 }
 
 static error_t check(const options *all, struct argp_state *state)

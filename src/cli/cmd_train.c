@@ -1,8 +1,7 @@
 /* softlabel train: pretrain a classifier. */
 #include "base/json.h"
-#include "cli/cli.h"
+#include "cli/training_options.h"
 #include "report/run_result.h"
-#include <limits.h>
 #include <softlabel/train.h>
 #include <stdio.h>
 
@@ -12,17 +11,9 @@ enum {
     KEY_RESUME,
     KEY_INIT,
     KEY_RECIPE,
-    KEY_EPOCHS,
-    KEY_BATCH_SIZE,
-    KEY_LR,
     KEY_SCHEDULE,
-    KEY_WEIGHT_DECAY,
     KEY_AUGMENT,
-    KEY_CUTOUT,
-    KEY_MIXUP,
-    KEY_TARGETS,
-    KEY_SMOOTHING,
-    KEY_SAVE_EVERY
+    KEY_TARGETS
 };
 
 static const struct argp_option option_list[] = {
@@ -31,18 +22,19 @@ static const struct argp_option option_list[] = {
     { "resume", KEY_RESUME, NULL, 0, "go on in --out with all the options it was begun with", 0 },
     { "init", KEY_INIT, "FILE", 0, "start from this checkpoint's weights", 0 },
     { "recipe", KEY_RECIPE, "NAME", 0, "paper, fast: what isn't given below (paper)", 0 },
-    { "epochs", KEY_EPOCHS, "N", 0, "passes over the training set", 0 },
-    { "batch-size", KEY_BATCH_SIZE, "N", 0, "images in a step", 0 },
-    { "lr", KEY_LR, "X", 0, "base learning rate", 0 },
+    { "epochs", CLI_KEY_EPOCHS, "N", 0, "passes over the training set", 0 },
+    { "batch-size", CLI_KEY_BATCH_SIZE, "N", 0, "images in a step", 0 },
+    { "lr", CLI_KEY_LR, "X", 0, "base learning rate", 0 },
     { "schedule", KEY_SCHEDULE, "TEXT", 0,
       "constant, multistep:80,120:0.1, cosine, onecycle:5:cosine", 0 },
-    { "weight-decay", KEY_WEIGHT_DECAY, "X", 0, "L2 added to the gradient", 0 },
+    { "weight-decay", CLI_KEY_WEIGHT_DECAY, "X", 0, "L2 added to the gradient", 0 },
     { "augment", KEY_AUGMENT, "LIST", 0, CLI_AUGMENT_HELP, 0 },
-    { "cutout", KEY_CUTOUT, "N", 0, CLI_CUTOUT_HELP, 0 },
-    { "mixup", KEY_MIXUP, "ALPHA", OPTION_ARG_OPTIONAL, CLI_MIXUP_HELP, 0 },
+    { "cutout", CLI_KEY_CUTOUT, "N", 0, CLI_CUTOUT_HELP, 0 },
+    { "mixup", CLI_KEY_MIXUP, "ALPHA", OPTION_ARG_OPTIONAL, CLI_MIXUP_HELP, 0 },
     { "targets", KEY_TARGETS, "NAME", 0, "hard, smoothed (hard)", 0 },
-    { "smoothing", KEY_SMOOTHING, "X", 0, CLI_SMOOTHING_HELP, 0 },
-    { "save-every", KEY_SAVE_EVERY, "N", 0, "save after so many steps, too (every 5 minutes)", 0 },
+    { "smoothing", CLI_KEY_SMOOTHING, "X", 0, CLI_SMOOTHING_HELP, 0 },
+    { "save-every", CLI_KEY_SAVE_EVERY, "N", 0, "save after so many steps, too (every 5 minutes)",
+      0 },
     { 0 },
 };
 
@@ -55,36 +47,17 @@ typedef struct {
 static error_t parse_number(int key, const char *text, struct argp_state *state)
 {
     sl_train_options *o = &((options *)state->input)->o;
-    int64_t n = 0;
-    error_t e = 0;
-    switch (key) {
-    case KEY_EPOCHS:
-        e = cli_integer(state, "--epochs", text, 1, 1000000, &n);
-        o->epochs = (int)n;
-        return e;
-    case KEY_BATCH_SIZE:
-        e = cli_integer(state, "--batch-size", text, 1, 1000000, &n);
-        o->batch_size = (int)n;
-        return e;
-    case KEY_SAVE_EVERY:
-        e = cli_integer(state, "--save-every", text, 1, INT_MAX, &n);
-        o->save_every = (int)n;
-        return e;
-    case KEY_CUTOUT:
-        e = cli_integer(state, "--cutout", text, 0, 65536, &n);
-        o->cutout = (int)n;
-        return e;
-    case KEY_MIXUP:
-        return cli_number(state, "--mixup", text ? text : "1", 0, 1e6, &o->mixup);
-    case KEY_SMOOTHING:
-        return cli_number(state, "--smoothing", text, 0, 1, &o->smoothing);
-    case KEY_LR:
-        return cli_number(state, "--lr", text, 0, 1e6, &o->lr);
-    case KEY_WEIGHT_DECAY:
-        return cli_number(state, "--weight-decay", text, 0, 1e6, &o->weight_decay);
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    const cli_training_numbers numbers = {
+        .epochs = &o->epochs,
+        .batch_size = &o->batch_size,
+        .save_every = &o->save_every,
+        .cutout = &o->cutout,
+        .mixup = &o->mixup,
+        .smoothing = &o->smoothing,
+        .lr = &o->lr,
+        .weight_decay = &o->weight_decay,
+    };
+    return cli_training_number(state, key, text, &numbers);
 }
 
 static error_t check(const options *all, struct argp_state *state)
