@@ -36,7 +36,7 @@ enum {
 typedef struct {
     cli_options common; /* first */
     const char *out, *rules, *add, *replay;
-    const char **raw; /* (n_raw), of argv */
+    char **raw; /* (n_raw), of argv */
     size_t n_raw;
     int64_t n_images, n_classes;
 } aggregate_args;
@@ -61,8 +61,9 @@ static error_t parse_aggregate(int key, char *text, struct argp_state *state)
         return cli_integer(state, "--images", text, 1, UINT32_MAX, &a->n_images);
     case KEY_CLASSES:
         return cli_integer(state, "--classes", text, 2, 255, &a->n_classes);
-    case ARGP_KEY_ARG:
-        a->raw[a->n_raw++] = text;
+    case ARGP_KEY_ARGS:
+        a->raw = state->argv + state->next;
+        a->n_raw = (size_t)(state->argc - state->next);
         return 0;
     case ARGP_KEY_END:
         if (a->replay && (a->out || a->add || a->rules))
@@ -127,7 +128,7 @@ static sl_status aggregate(const aggregate_args *a, sl_error *err)
     sl_status st = a->rules ? sl_labels_rules_read(&rules, a->rules, err) : SL_OK;
     if (st)
         return st;
-    const sl_labels_source source = { .raw = a->raw,
+    const sl_labels_source source = { .raw = (const char *const *)a->raw,
                                       .n_raw = a->n_raw,
                                       .stream = stdin,
                                       .n_images = (size_t)a->n_images,
@@ -145,7 +146,7 @@ static sl_status aggregate(const aggregate_args *a, sl_error *err)
 
 static sl_status replay(const aggregate_args *a, sl_error *err)
 {
-    sl_status st = sl_labels_replay(a->replay, a->raw, a->n_raw, err);
+    sl_status st = sl_labels_replay(a->replay, (const char *const *)a->raw, a->n_raw, err);
     if (!st && a->common.json)
         cli_print_json(json_pack("{s:s, s:b}", "folder", a->replay, "same", true));
     else if (!st)
@@ -174,15 +175,9 @@ static int run_aggregate(const cli_command *self, int argc, char **argv)
     };
     aggregate_args a = { .n_images = 10000, .n_classes = 10 };
     sl_error err;
-    a.raw = calloc((size_t)argc + 1, sizeof *a.raw);
-    if (!a.raw) {
-        fputs("softlabel labels: out of memory\n", stderr);
-        return CLI_FAILED;
-    }
     int code = cli_parse(self, &argp, argc, argv, &a);
     if (code == CLI_DONE)
         code = cli_end(&a.common, a.replay ? replay(&a, &err) : aggregate(&a, &err), &err);
-    free(a.raw);
     return code;
 }
 

@@ -18,7 +18,7 @@ static const char *const methods[] = { "proportions", "dirichlet", "dawid-skene"
 typedef struct {
     cli_options common; /* first */
     const char *path, *out;
-    const char **raw;
+    char **raw; /* (n_raw), of argv */
     size_t n_raw;
     int method;    /* -1: not given */
     double prior;  /* 0: fitted */
@@ -39,11 +39,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
                                         : cli_number(state, "--prior", text, 1e-9, 1e9, &a->prior);
     case KEY_STEPS:
         return cli_integer(state, "--max-steps", text, 1, 1000000, &a->steps);
-    case ARGP_KEY_ARG:
-        if (!a->path)
-            a->path = text;
-        else
-            a->raw[a->n_raw++] = text;
+    case ARGP_KEY_ARGS:
+        a->path = state->argv[state->next];
+        a->raw = state->argv + state->next + 1;
+        a->n_raw = (size_t)(state->argc - state->next - 1);
         return 0;
     case ARGP_KEY_END:
         if (!a->path || !a->out || a->method < 0)
@@ -77,7 +76,8 @@ static sl_status estimate(const estimate_args *a, const cli_label_set *set, doub
         return sl_error_set(err, SL_EINVAL,
                             "'%s' needs to know who judged what: give a folder of labels",
                             methods[a->method]);
-    sl_status st = cli_label_set_judgments(&judgments, set, a->path, a->raw, a->n_raw, err);
+    sl_status st = cli_label_set_judgments(&judgments, set, a->path, (const char *const *)a->raw,
+                                           a->n_raw, err);
     if (!st && a->method == DAWID_SKENE) {
         st = sl_dawid_skene(p, NULL, NULL, judgments, (int)a->steps, &steps, err);
         json_object_set_new(how, "steps", json_integer(steps));
@@ -170,10 +170,8 @@ int cli_labels_estimate(const cli_command *self, int argc, char **argv)
     };
     estimate_args a = { .method = -1, .steps = 1000 };
     sl_error err;
-    sl_status st = sl_alloc(&a.raw, (size_t)argc, sizeof *a.raw, &err);
-    int code = st ? cli_end(&a.common, st, &err) : cli_parse(self, &argp, argc, argv, &a);
+    int code = cli_parse(self, &argp, argc, argv, &a);
     if (!code)
         code = cli_end(&a.common, run(&a, &err), &err);
-    free(a.raw);
     return code;
 }

@@ -18,7 +18,7 @@ static const size_t precision_at[] = { 1, 2, 5, 10, 15, 20, 25, 50, 100 };
 typedef struct {
     cli_options common; /* first */
     const char *path, *hard_labels;
-    const char **raw;
+    char **raw; /* (n_raw), of argv */
     size_t n_raw;
     int64_t splits, resamples, top;
     double prior, error;
@@ -52,11 +52,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_HARD_LABELS:
         a->hard_labels = text;
         return 0;
-    case ARGP_KEY_ARG:
-        if (!a->path)
-            a->path = text;
-        else
-            a->raw[a->n_raw++] = text;
+    case ARGP_KEY_ARGS:
+        a->path = state->argv[state->next];
+        a->raw = state->argv + state->next + 1;
+        a->n_raw = (size_t)(state->argc - state->next - 1);
         return 0;
     case ARGP_KEY_END:
         return a->path ? 0 : cli_usage(state, "LABELS is missing: a folder, or an npy of counts");
@@ -68,7 +67,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 /* Raw files that have moved away only cost what needs them. */
 static sl_status get_judgments(report *r, const report_args *a, sl_error *err)
 {
-    sl_status st = cli_label_set_judgments(&r->judgments, &r->set, a->path, a->raw, a->n_raw, err);
+    sl_status st = cli_label_set_judgments(&r->judgments, &r->set, a->path,
+                                           (const char *const *)a->raw, a->n_raw, err);
     if (st == SL_ENOTFOUND && a->n_raw == 0) {
         sl_error_text(err, r->why_not, sizeof r->why_not);
         return SL_OK;
@@ -431,10 +431,8 @@ int cli_labels_report(const cli_command *self, int argc, char **argv)
     };
     report_args a = { .splits = 20, .resamples = 200, .prior = 0.1, .error = 0.05, .top = 10 };
     sl_error err;
-    sl_status st = sl_alloc(&a.raw, (size_t)argc, sizeof *a.raw, &err);
-    int code = st ? cli_end(&a.common, st, &err) : cli_parse(self, &argp, argc, argv, &a);
+    int code = cli_parse(self, &argp, argc, argv, &a);
     if (!code)
         code = cli_end(&a.common, run(&a, &err), &err);
-    free(a.raw);
     return code;
 }
