@@ -11,14 +11,9 @@
 
 enum { MAX_METRICS_BYTES = 16 << 20, MAX_LOG_BYTES = 16 << 20, MAX_CONFIG_BYTES = 1 << 20 };
 
-static const char *word(const grid *g, const grid_point *p, grid_axis axis)
+bool grid_mixes(const grid *g, const grid_point *p)
 {
-    return g->axes[axis].words[p->at[axis]];
-}
-
-static bool mixes(const grid *g, const grid_point *p)
-{
-    return strcmp(word(g, p, GRID_MIXUP), "off") != 0;
+    return strcmp(grid_word(g, p, GRID_MIXUP), "off") != 0;
 }
 
 /* "runs/wrn_16_2.safetensors" -> "wrn_16_2" */
@@ -33,12 +28,12 @@ static sl_status stem(grid *g, const char *path, const char **out, sl_error *err
 static sl_status name_point(grid *g, grid_point *p, sl_error *err)
 {
     const char *model = NULL;
-    sl_status st = stem(g, word(g, p, GRID_MODEL), &model, err);
+    sl_status st = stem(g, grid_word(g, p, GRID_MODEL), &model, err);
     if (!st)
         st = sl_arena_printf(&g->memory, &p->folder, err, "%s/%s/%s%s%s-lr%s-split%s", g->out,
-                             model, word(g, p, GRID_TARGETS), mixes(g, p) ? "-mixup" : "",
-                             mixes(g, p) ? word(g, p, GRID_MIXUP) : "", word(g, p, GRID_LR),
-                             word(g, p, GRID_SPLIT));
+                             model, grid_word(g, p, GRID_TARGETS), grid_mixes(g, p) ? "-mixup" : "",
+                             grid_mixes(g, p) ? grid_word(g, p, GRID_MIXUP) : "",
+                             grid_word(g, p, GRID_LR), grid_word(g, p, GRID_SPLIT));
     if (!st)
         st = sl_arena_printf(&g->memory, &p->log, err, "%s.log", p->folder);
     return st;
@@ -65,15 +60,15 @@ static int threads_of(const grid *g, const grid_point *p)
 static sl_status write_command(grid *g, grid_point *p, sl_error *err)
 {
     child_words c = { .memory = &g->memory };
-    unsigned long long split = strtoull(word(g, p, GRID_SPLIT), NULL, 10);
+    unsigned long long split = strtoull(grid_word(g, p, GRID_SPLIT), NULL, 10);
     child_word(&c, "softlabel");
     child_word(&c, "finetune");
-    child_word(&c, "%s", word(g, p, GRID_MODEL));
-    child_word(&c, "--targets=%s", word(g, p, GRID_TARGETS));
-    if (mixes(g, p))
-        child_word(&c, "--mixup=%s", word(g, p, GRID_MIXUP));
-    child_word(&c, "--lr=%s", word(g, p, GRID_LR));
-    child_word(&c, "--split-seed=%s", word(g, p, GRID_SPLIT));
+    child_word(&c, "%s", grid_word(g, p, GRID_MODEL));
+    child_word(&c, "--targets=%s", grid_word(g, p, GRID_TARGETS));
+    if (grid_mixes(g, p))
+        child_word(&c, "--mixup=%s", grid_word(g, p, GRID_MIXUP));
+    child_word(&c, "--lr=%s", grid_word(g, p, GRID_LR));
+    child_word(&c, "--split-seed=%s", grid_word(g, p, GRID_SPLIT));
     child_word(&c, "--seed=%llu", g->seed + split);
     for (size_t i = 0; i < g->passed.n; i++)
         child_word(&c, "%s", g->passed.words[i]);
@@ -156,7 +151,8 @@ void grid_release(grid *g)
 
 static const char *loss_column(const grid *g, const grid_point *p)
 {
-    return strcmp(word(g, p, GRID_TARGETS), "hard") == 0 ? "c10h_val_c10_loss" : "c10h_val_loss";
+    return strcmp(grid_word(g, p, GRID_TARGETS), "hard") == 0 ? "c10h_val_c10_loss"
+                                                              : "c10h_val_loss";
 }
 
 /* The loss of the selected epoch, of a finished run. */
@@ -210,22 +206,16 @@ static sl_status start(grid *g, grid_point *p, sl_error *err)
         p->state = GRID_DONE;
         return SL_OK;
     }
-    char *slash = NULL, *parent = NULL;
-    sl_status st = sl_arena_strdup(&g->memory, (const char **)&parent, p->folder, err);
-    if (st)
-        return st;
-    slash = strrchr(parent, '/');
-    *slash = '\0';
-    st = sl_make_directories(parent, err);
-    size_t length = strlen(p->line);
-    char *line = NULL;
+    const char *folder = NULL, *first_line = NULL;
+    size_t length = strlen(p->line) + 1;
+    int parent = (int)(strrchr(p->folder, '/') - p->folder);
+    sl_status st = sl_arena_printf(&g->memory, &folder, err, "%.*s", parent, p->folder);
     if (!st)
-        st = sl_arena_alloc(&g->memory, &line, length + 1, 1, err);
-    if (st)
-        return st;
-    memcpy(line, p->line, length);
-    line[length] = '\n';
-    st = sl_file_write(p->log, line, length + 1, err);
+        st = sl_make_directories(folder, err);
+    if (!st)
+        st = sl_arena_printf(&g->memory, &first_line, err, "%s\n", p->line);
+    if (!st)
+        st = sl_file_write(p->log, first_line, length, err);
     if (!st)
         st = child_start(&p->pid, p->command, p->log, err);
     if (!st)
@@ -233,7 +223,7 @@ static sl_status start(grid *g, grid_point *p, sl_error *err)
     return st;
 }
 
-/* Is that what the log ends with? */
+/* Did the run say that? */
 static bool log_says(const grid_point *p, const char *text)
 {
     unsigned char *log = NULL;

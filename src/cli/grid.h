@@ -59,10 +59,18 @@ typedef struct {
     sl_arena memory;
 } grid;
 
+/* What the point has on an axis. */
+static inline const char *grid_word(const grid *g, const grid_point *p, grid_axis axis)
+{
+    return g->axes[axis].words[p->at[axis]];
+}
+/* Does it train with mixup? */
+bool grid_mixes(const grid *g, const grid_point *p);
+
 /* Fills points from the rest. SL_EINVAL when two would share a folder. */
 SL_CHECK sl_status grid_create_points(grid *g, sl_error *err);
 /* Runs what isn't finished, told by show after each change. SL_EINTERRUPTED after Ctrl-C: the runs
- * have saved their state. SL_EDEVICE never; points that fail don't stop the others. */
+ * have saved their state. Points that fail don't stop the others. */
 SL_CHECK sl_status grid_run(grid *g, void (*show)(void *user, const grid *g), void *user,
                             sl_error *err);
 void grid_release(grid *g);

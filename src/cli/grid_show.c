@@ -5,11 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *word(const grid *g, const grid_point *p, grid_axis axis)
-{
-    return g->axes[axis].words[p->at[axis]];
-}
-
 static void cell_text(const grid *g, const grid_point *p, char *text, size_t size)
 {
     switch (p->state) {
@@ -41,11 +36,10 @@ static const char *file_name(const char *path)
 
 static void setting_text(const grid *g, const grid_point *p, char *text, size_t size)
 {
-    const char *mixup = word(g, p, GRID_MIXUP);
-    bool mixes = strcmp(mixup, "off") != 0;
-    snprintf(text, size, "%.28s  %s%s%s  lr %s", file_name(word(g, p, GRID_MODEL)),
-             word(g, p, GRID_TARGETS), mixes ? " mixup " : "", mixes ? mixup : "",
-             word(g, p, GRID_LR));
+    bool mixes = grid_mixes(g, p);
+    snprintf(text, size, "%.28s  %s%s%s  lr %s", file_name(grid_word(g, p, GRID_MODEL)),
+             grid_word(g, p, GRID_TARGETS), mixes ? " mixup " : "",
+             mixes ? grid_word(g, p, GRID_MIXUP) : "", grid_word(g, p, GRID_LR));
 }
 
 /* Same line of the table, that is, equal but for the split. */
