@@ -1,9 +1,11 @@
 /* softlabel bench: how fast one network trains or is evaluated here, on made-up images that are
- * already in memory: the engine alone. bench/ compares it with PyTorch. */
+ * already in memory: the engine alone; or the processor's peak, to hold it against. bench/ compares
+ * with PyTorch. */
 #include "base/memory.h"
 #include "base/random.h"
 #include "cli/cli.h"
 #include "models/model.h"
+#include "nn/cpu/peak.h"
 #include "nn/optimizer.h"
 #include "nn/plan.h"
 #include <stdio.h>
@@ -19,20 +21,23 @@ typedef struct {
     int64_t batch;
     int mode; /* in modes */
     double seconds;
-    bool profile;
+    bool profile, peak;
 } options;
 
 static const char *const modes[] = { "train", "eval", NULL };
 
-enum { KEY_MODEL = 1, KEY_BATCH, KEY_MODE, KEY_SECONDS, KEY_PROFILE };
+enum { KEY_MODEL = 1, KEY_BATCH, KEY_MODE, KEY_SECONDS, KEY_PROFILE, KEY_PEAK };
 
 static const struct argp_option option_table[] = {
     { "model", KEY_MODEL, "NAME", 0, "architecture (resnet_basic_20)", 0 },
     { "batch", KEY_BATCH, "N", 0, "images at once (128)", 0 },
     { "mode", KEY_MODE, "NAME", 0, "train: a whole step, SGD included; eval: norms folded (train)",
       0 },
-    { "seconds", KEY_SECONDS, "S", 0, "how long to measure (10)", 0 },
+    { "seconds", KEY_SECONDS, "S", 0,
+      "how long to measure (10), two steps at least; with --peak each type (1)", 0 },
     { "profile", KEY_PROFILE, NULL, 0, "also the time of every operation", 0 },
+    { "peak", KEY_PEAK, NULL, 0, "instead, what the processor's multiply-adds reach, f32 and bf16",
+      0 },
     { 0 },
 };
 
@@ -51,6 +56,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return cli_number(state, "--seconds", text, 0, 86400, &o->seconds);
     case KEY_PROFILE:
         o->profile = true;
+        return 0;
+    case KEY_PEAK:
+        o->peak = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -143,23 +151,31 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static sl_status timed_step(bench *b, const options *o, double *seconds, sl_error *err)
+{
+    if (cli_interrupted())
+        return sl_error_set(err, SL_EINTERRUPTED, "interrupted");
+    double start = now();
+    sl_status st = step(b, o, err);
+    *seconds = now() - start;
+    return st;
+}
+
 static sl_status measure(bench *b, const options *o, sl_error *err)
 {
-    for (int i = 0; i < 2; i++) { /* pages and caches warm */
-        sl_status st = step(b, o, err);
-        if (st)
-            return st;
-    }
+    double took = 0;
+    sl_status st = timed_step(b, o, &took, err); /* pages and caches warm */
+    if (!st && took < o->seconds)
+        st = timed_step(b, o, &took, err);
+    if (st)
+        return st;
     sl_plan_profile(b->plan, o->profile);
     double end = now() + o->seconds;
-    while (b->n_samples < MAX_SAMPLES && (b->n_samples == 0 || now() < end)) {
-        if (cli_interrupted())
-            return sl_error_set(err, SL_EINTERRUPTED, "interrupted");
-        double start = now();
-        sl_status st = step(b, o, err);
+    while (b->n_samples < MAX_SAMPLES && (b->n_samples < 2 || now() < end)) {
+        st = timed_step(b, o, &b->samples[b->n_samples], err);
         if (st)
             return st;
-        b->samples[b->n_samples++] = now() - start;
+        b->n_samples++;
     }
     return SL_OK;
 }
@@ -179,7 +195,8 @@ static void print_line(void *user, const char *line)
 static void report(bench *b, const options *o)
 {
     qsort(b->samples, b->n_samples, sizeof *b->samples, ascending);
-    double median = b->samples[b->n_samples / 2], best = b->samples[0];
+    const double *middle = b->samples + (b->n_samples - 1) / 2, best = b->samples[0];
+    double median = b->n_samples % 2 ? middle[0] : (middle[0] + middle[1]) / 2;
     double rate = (double)o->batch / median;
     /* a multiply-add is two operations; backward is twice the work of forward */
     double flops = 2 * sl_model_multiply_adds(b->model) * (o->mode ? 1 : 3) * rate;
@@ -187,13 +204,15 @@ static void report(bench *b, const options *o)
     getrusage(RUSAGE_SELF, &usage);
     double peak = (double)usage.ru_maxrss * 1024;
     if (o->common.json) {
-        cli_print_json(json_pack(
-            "{s:s, s:s, s:s, s:I, s:i, s:s, s:f, s:f, s:f, s:I, s:f, s:f, s:I}", "model", o->model,
-            "mode", modes[o->mode], "precision", o->common.precision, "batch", (json_int_t)o->batch,
-            "threads", o->common.threads, "device", o->common.device, "images_per_second", rate,
-            "median_ms", 1e3 * median, "best_ms", 1e3 * best, "steps", (json_int_t)b->n_samples,
-            "gflops_per_second", flops / 1e9, "peak_rss_bytes", peak, "arena_bytes",
-            (json_int_t)sl_plan_arena_bytes(b->plan)));
+        cli_print_json(
+            json_pack("{s:s, s:I, s:f, s:s, s:s, s:I, s:i, s:s, s:f, s:f, s:f, s:I, s:f, s:f, s:I}",
+                      "model", o->model, "parameters", (json_int_t)sl_model_parameters(b->model),
+                      "multiply_adds", sl_model_multiply_adds(b->model), "mode", modes[o->mode],
+                      "precision", o->common.precision, "batch", (json_int_t)o->batch, "threads",
+                      o->common.threads, "device", o->common.device, "images_per_second", rate,
+                      "median_ms", 1e3 * median, "best_ms", 1e3 * best, "steps",
+                      (json_int_t)b->n_samples, "gflops_per_second", flops / 1e9, "peak_rss_bytes",
+                      peak, "arena_bytes", (json_int_t)sl_plan_arena_bytes(b->plan)));
         return;
     }
     printf("%s, %s in %s, batch %lld, %d threads on %s\n", o->model, modes[o->mode],
@@ -206,15 +225,46 @@ static void report(bench *b, const options *o)
         sl_plan_profile_report(b->plan, print_line, NULL);
 }
 
+/* One line, or a member of peaks. */
+static void report_peak(const options *o, const char *precision, sl_dtype dtype, json_t *peaks)
+{
+    sl_cpu_peak peak = sl_cpu_peak_measure(dtype, o->common.threads, o->seconds);
+    if (o->common.json)
+        json_object_set_new(peaks, precision,
+                            json_pack("{s:s?, s:f}", "instruction", peak.instruction,
+                                      "gflops_per_second", peak.flops / 1e9));
+    else if (peak.instruction)
+        printf("%-4s %8.1f GFLOP/s, %d threads, %s\n", precision, peak.flops / 1e9,
+               o->common.threads, peak.instruction);
+    else
+        printf("%-4s        - no multiply-add of this processor's for it\n", precision);
+}
+
+static void report_peaks(const options *o)
+{
+    json_t *peaks = json_object();
+    report_peak(o, "f32", SL_DTYPE_F32, peaks);
+    report_peak(o, "bf16", SL_DTYPE_BF16, peaks);
+    if (o->common.json)
+        cli_print_json(json_pack("{s:i, s:O}", "threads", o->common.threads, "peak", peaks));
+    json_decref(peaks);
+}
+
 int cmd_bench(const cli_command *self, int argc, char **argv)
 {
-    options o = { .common.bf16 = true, .model = "resnet_basic_20", .batch = 128, .seconds = 10 };
+    options o = { .common.bf16 = true, .model = "resnet_basic_20", .batch = 128, .seconds = -1 };
     static const struct argp argp = { .options = option_table, .parser = parse };
     int code = cli_parse(self, &argp, argc, argv, &o);
     if (code)
         return code;
-    bench b = { 0 };
     sl_error err;
+    if (o.seconds < 0)
+        o.seconds = o.peak ? 1 : 10;
+    if (o.peak) {
+        report_peaks(&o);
+        return cli_end(&o.common, SL_OK, &err);
+    }
+    bench b = { 0 };
     sl_status st = prepare(&b, &o, &err);
     if (!st)
         st = measure(&b, &o, &err);
