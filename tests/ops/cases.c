@@ -27,6 +27,7 @@ const op_case op_cases[] = {
     { "the network's input", CONV, 2, 3, 10, 10, 16, 3, 1, 1, OP_CASE_PLAIN_X },
     { "the network's input, odd everything", CONV, 3, 1, 7, 11, 5, 3, 2, 1, OP_CASE_PLAIN_X },
     { "the network's input, bias", CONV, 1, 3, 6, 6, 17, 5, 1, 2, OP_CASE_PLAIN_X | OP_CASE_BIAS },
+    { "the network's input, a block and a half", CONV, 2, 3, 9, 8, 24, 3, 1, 1, OP_CASE_PLAIN_X },
     { "batch 1, full blocks", CONV, 1, 16, 8, 8, 16, 3, 1, 1, 0 },
     { "no padding", CONV, 2, 16, 6, 7, 32, 3, 1, 0, 0 },
     { "stride 2 on an even side", CONV, 2, 16, 8, 8, 32, 3, 2, 1, 0 },
