@@ -1,0 +1,70 @@
+"""One program run once: what it reports, its peak memory, and whether others disturbed it."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+DISTURBED = 0.04  # of one core
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt(signum, frame):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; `timeout` sends two
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise Interrupted
+
+
+def catch_signals():
+    """SIGINT and SIGTERM raise Interrupted, once."""
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+
+
+def busy_seconds():
+    """CPU time that anyone has used on this machine, stolen time included."""
+    with open("/proc/stat") as stat:
+        user, nice, system, _, _, irq, softirq, steal = map(int, stat.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def run(command):
+    """What the program prints, as JSON; with its peak memory, seen from outside, and "others": how
+    much of one core other programs used meanwhile."""
+    own = os.times()
+    busy, start = busy_seconds(), time.perf_counter()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except Interrupted:
+            process.kill()
+            raise
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall, busy = time.perf_counter() - start, busy_seconds() - busy
+        output.seek(0)
+        text = output.read()
+    if process.returncode:
+        sys.exit("compare: '%s' failed with %d" % (" ".join(command), process.returncode))
+    after = os.times()
+    busy -= usage.ru_utime + usage.ru_stime
+    busy -= after.user + after.system - own.user - own.system
+    return {**json.loads(text), "peak_rss_bytes": 1024 * usage.ru_maxrss,
+            "others": max(0.0, busy / wall)}
+
+
+def run_undisturbed(command, attempts):
+    """The first run that nothing disturbed, or the least disturbed of so many."""
+    best = None
+    for _ in range(attempts):
+        result = run(command)
+        if best is None or result["others"] < best["others"]:
+            best = result
+        if best["others"] <= DISTURBED:
+            break
+    return best
