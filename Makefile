@@ -32,9 +32,9 @@ fuzz: ## every parser of files from outside under libFuzzer, a minute each
 	$(call build,fuzz,,fuzz/all)
 	ctest --preset fuzz --parallel $$(nproc)
 
-bench: release ## speed and memory against PyTorch, in turns on this machine
+bench: release ## speed and memory of all networks against PyTorch (25 minutes; MODELS="a b")
 	scripts/install-deps bench
-	bench/compare
+	bench/compare $(MODELS)
 
 format: ## rewrite the C sources in the project's format
 	scripts/install-deps test
