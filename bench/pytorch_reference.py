@@ -135,7 +135,7 @@ def trial(work, args):
                 took = statistics.median(repeat(step, args.seconds))
             best = min(best, took)
             ways.append({**way, "images_per_second": args.batch / took})
-        except RuntimeError as error:  # what this version of PyTorch can't
+        except Exception as error:  # whatever this version of PyTorch can't
             ways.append({**way, "images_per_second": 0, "error": str(error).split("\n")[0]})
     return {"ways": sorted(ways, key=lambda way: -way["images_per_second"])}
 

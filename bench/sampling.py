@@ -3,7 +3,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -11,6 +10,10 @@ DISTURBED = 0.04  # of one core
 
 
 class Interrupted(Exception):
+    pass
+
+
+class Failed(Exception):
     pass
 
 
@@ -50,7 +53,7 @@ def run(command):
         output.seek(0)
         text = output.read()
     if process.returncode:
-        sys.exit("compare: '%s' failed with %d" % (" ".join(command), process.returncode))
+        raise Failed("'%s' failed with %d" % (" ".join(command), process.returncode))
     after = os.times()
     busy -= usage.ru_utime + usage.ru_stime
     busy -= after.user + after.system - own.user - own.system
