@@ -138,10 +138,7 @@ static sl_status step(bench *b, const options *o, sl_error *err)
     if (o->mode)
         return sl_plan_forward(b->plan, b->images, (int)o->batch, b->logits, err);
     sl_status st = sl_plan_step(b->plan, b->images, b->targets, b->losses, b->logits, NULL, err);
-    if (!st)
-        sl_optimizer_step(b->optimizer, sl_model_params(b->model)->values,
-                          sl_plan_gradients(b->plan), 1e-3, o->common.threads);
-    return st;
+    return st ? st : sl_plan_update(b->plan, b->optimizer, 1e-3, err);
 }
 
 static double now(void)

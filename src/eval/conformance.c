@@ -371,6 +371,8 @@ static sl_status check_train(check *c, sl_verify_report *report, sl_device *devi
     if (!st)
         st = sl_plan_step(plan, c->input, c->target, c->losses, c->logits, NULL, err);
     if (!st)
+        st = sl_plan_fetch(plan, err); /* gradients and running statistics */
+    if (!st)
         st = check_logits(c, report, part, "train logits", BOUND_TRAIN_LOGITS, err);
     if (!st)
         st = check_loss(c, report, part, "train loss", err);

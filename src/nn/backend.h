@@ -211,8 +211,31 @@ typedef struct sl_device
     sl_device; /* defined by each backend; its first member is sl_device_base */
 typedef struct sl_kernel sl_kernel; /* likewise, sl_kernel_base */
 
+/* Memory of its own that a backend's operations read and write: a GPU's. Everything is done in the
+ * order in which it is asked for; all but download may return before it is done, and then a failure
+ * may show in a later call. */
+typedef struct sl_optimizer_update sl_optimizer_update; /* nn/optimizer.h */
+typedef struct sl_recording sl_recording;
+typedef struct {
+    sl_status (*allocate)(sl_device *dev, void **out, size_t bytes, sl_error *err); /* zeros */
+    void (*release)(sl_device *dev, void *memory);                                  /* NULL too */
+    sl_status (*upload)(sl_device *dev, void *to, const void *from, size_t bytes, sl_error *err);
+    sl_status (*download)(sl_device *dev, void *to, const void *from, size_t bytes, sl_error *err);
+    sl_status (*wait)(sl_device *dev, sl_error *err); /* until all that was asked for is done */
+    /* sl_optimizer_update_run on arrays of n floats there. */
+    sl_status (*update)(sl_device *dev, const sl_optimizer_update *u, float *values,
+                        const float *gradients, float *const state[2], size_t n, sl_error *err);
+    /* Optional: what load and run are asked for from begin to end is not done but kept, to be done
+     * at once by every replay, on the same memory. */
+    sl_status (*record_begin)(sl_device *dev, sl_error *err);
+    sl_status (*record_end)(sl_device *dev, sl_recording **out, sl_error *err);
+    sl_status (*replay)(sl_recording *recording, sl_error *err);
+    void (*forget)(sl_recording *recording); /* NULL too */
+} sl_device_memory;
+
 typedef struct sl_backend {
-    const char *name; /* "ref", "cpu" */
+    const char *name;               /* "ref", "cpu" */
+    const sl_device_memory *memory; /* NULL: operations work on the host's */
     /* spec is what follows the name and a colon ("" if nothing); threads >= 1. */
     sl_status (*open)(sl_device **out, const char *spec, int threads, sl_error *err);
     void (*close)(sl_device *dev);

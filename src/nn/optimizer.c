@@ -61,19 +61,9 @@ void sl_optimizer_destroy(sl_optimizer *optimizer)
     free(optimizer);
 }
 
-/* The scalars of one step: computed in double, rounded once to the arithmetic's float32. */
-typedef struct {
-    bool adam, nesterov;
-    float lr, weight_decay, momentum;
-    float beta1, beta1_rest, beta2, beta2_rest; /* rest: 1 - beta */
-    float step_size;                            /* lr / (1 - beta1^t) */
-    float bias2_sqrt;                           /* sqrt(1 - beta2^t) */
-    float eps;
-} step_scalars;
-
 /* Multiply-adds are written as fmaf: then neither the vector width nor the compiler's contraction
  * decides how a number is rounded. */
-static inline __attribute__((always_inline)) void sgd_chunk(const step_scalars *s,
+static inline __attribute__((always_inline)) void sgd_chunk(const sl_optimizer_update *s,
                                                             float *restrict w,
                                                             const float *restrict gradient,
                                                             float *restrict momentum, size_t n)
@@ -87,7 +77,7 @@ static inline __attribute__((always_inline)) void sgd_chunk(const step_scalars *
     }
 }
 
-static inline __attribute__((always_inline)) void adam_chunk(const step_scalars *s,
+static inline __attribute__((always_inline)) void adam_chunk(const sl_optimizer_update *s,
                                                              float *restrict w,
                                                              const float *restrict gradient,
                                                              float *restrict first,
@@ -104,7 +94,7 @@ static inline __attribute__((always_inline)) void adam_chunk(const step_scalars 
     }
 }
 
-static inline __attribute__((always_inline)) void chunk_step(const step_scalars *s, float *w,
+static inline __attribute__((always_inline)) void chunk_step(const sl_optimizer_update *s, float *w,
                                                              const float *gradient,
                                                              float *const state[2], size_t start,
                                                              size_t n)
@@ -115,10 +105,10 @@ static inline __attribute__((always_inline)) void chunk_step(const step_scalars 
         sgd_chunk(s, w + start, gradient + start, state[0] + start, n);
 }
 
-typedef void chunk_fn(const step_scalars *s, float *w, const float *gradient, float *const state[2],
-                      size_t start, size_t n);
+typedef void chunk_fn(const sl_optimizer_update *s, float *w, const float *gradient,
+                      float *const state[2], size_t start, size_t n);
 
-static void chunk_plain(const step_scalars *s, float *w, const float *gradient,
+static void chunk_plain(const sl_optimizer_update *s, float *w, const float *gradient,
                         float *const state[2], size_t start, size_t n)
 {
     chunk_step(s, w, gradient, state, start, n);
@@ -127,7 +117,7 @@ static void chunk_plain(const step_scalars *s, float *w, const float *gradient,
 #if defined(__x86_64__)
 /* The same code where a fused multiply-add is one instruction; elsewhere fmaf is a slow call that
  * gives the same bits. */
-__attribute__((target("avx2,fma"))) static void chunk_fma(const step_scalars *s, float *w,
+__attribute__((target("avx2,fma"))) static void chunk_fma(const sl_optimizer_update *s, float *w,
                                                           const float *gradient,
                                                           float *const state[2], size_t start,
                                                           size_t n)
@@ -147,9 +137,9 @@ static chunk_fn *chunk_choose(void)
 }
 #endif
 
-static step_scalars scalars_at(const sl_optimizer_options *o, double lr, uint64_t t)
+static sl_optimizer_update scalars_at(const sl_optimizer_options *o, double lr, uint64_t t)
 {
-    step_scalars s = {
+    sl_optimizer_update s = {
         .adam = o->kind == SL_OPTIMIZER_ADAM,
         .nesterov = o->nesterov,
         .lr = (float)lr,
@@ -169,24 +159,33 @@ static step_scalars scalars_at(const sl_optimizer_options *o, double lr, uint64_
     return s;
 }
 
-void sl_optimizer_step(sl_optimizer *optimizer, float *values, const float *gradients, double lr,
-                       int threads)
+sl_optimizer_update sl_optimizer_next(sl_optimizer *optimizer, double lr)
+{
+    optimizer->steps++;
+    return scalars_at(&optimizer->options, lr, optimizer->steps);
+}
+
+void sl_optimizer_update_run(const sl_optimizer_update *update, float *values,
+                             const float *gradients, float *const state[2], size_t n, int threads)
 {
     enum { CHUNK = 4096 }; /* floats: 16 KiB of each array, so that a chunk stays in the L1/L2 */
     chunk_fn *run = chunk_choose();
-    size_t n = optimizer->n;
     size_t chunks = n / CHUNK + (n % CHUNK != 0);
-    step_scalars s;
 
     assert(threads >= 1);
-    optimizer->steps++;
-    s = scalars_at(&optimizer->options, lr, optimizer->steps);
-
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (size_t c = 0; c < chunks; c++) {
         size_t start = c * CHUNK;
         size_t rest = n - start;
 
-        run(&s, values, gradients, optimizer->state, start, rest < CHUNK ? rest : CHUNK);
+        run(update, values, gradients, state, start, rest < CHUNK ? rest : CHUNK);
     }
+}
+
+void sl_optimizer_step(sl_optimizer *optimizer, float *values, const float *gradients, double lr,
+                       int threads)
+{
+    sl_optimizer_update update = sl_optimizer_next(optimizer, lr);
+
+    sl_optimizer_update_run(&update, values, gradients, optimizer->state, optimizer->n, threads);
 }

@@ -38,4 +38,19 @@ void sl_optimizer_destroy(sl_optimizer *optimizer);
 void sl_optimizer_step(sl_optimizer *optimizer, float *values, const float *gradients, double lr,
                        int threads);
 
+/* The same in two parts, for arrays that lie elsewhere. The first counts the step and gives its
+ * scalars: computed in double, rounded once to the arithmetic's float32. */
+typedef struct sl_optimizer_update {
+    bool adam, nesterov;
+    float lr, weight_decay, momentum;
+    float beta1, beta1_rest, beta2, beta2_rest; /* rest: 1 - beta */
+    float step_size;                            /* lr / (1 - beta1^t) */
+    float bias2_sqrt;                           /* sqrt(1 - beta2^t) */
+    float eps;
+} sl_optimizer_update;
+sl_optimizer_update sl_optimizer_next(sl_optimizer *optimizer, double lr);
+/* state: one array (SGD) or two (Adam), as in sl_optimizer. */
+void sl_optimizer_update_run(const sl_optimizer_update *update, float *values,
+                             const float *gradients, float *const state[2], size_t n, int threads);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "nn/program.h"
+#include "nn/region.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,11 @@ struct sl_plan {
     sl_program program; /* its batch is what one pass takes */
     int batch;          /* what the caller may give at once */
     sl_params *params;  /* borrowed */
-    float *gradients;
-    unsigned char *arena, *folded, *draws, *scratch;
+    sl_region places[SL_PLACE_COUNT], scratch;
+    sl_region state[2]; /* around the optimizer's arrays, from the first update on */
+    bool state_pushed;  /* the device has what the host has, or newer */
+    sl_recording *recording;
+    bool warm; /* has run once, so that nothing is set up while a recording is made */
     bool profiling;
 };
 
@@ -22,20 +26,17 @@ static const sl_backend *backend_of(const sl_plan *plan)
     return sl_device_backend(plan->program.dev);
 }
 
-static void *buffer_address(const sl_plan *plan, int b)
+/* Where operations find a buffer, and where the host does. */
+static void *device_address(const sl_plan *plan, int b)
 {
-    if (b < 0)
-        return NULL;
     const sl_buffer *buffer = &plan->program.buffers[b];
-    unsigned char *const places[] = {
-        [SL_PLACE_ARENA] = plan->arena,
-        [SL_PLACE_VALUES] = (unsigned char *)plan->params->values,
-        [SL_PLACE_BUFFERS] = (unsigned char *)plan->params->buffers,
-        [SL_PLACE_GRADIENTS] = (unsigned char *)plan->gradients,
-        [SL_PLACE_FOLDED] = plan->folded,
-        [SL_PLACE_DRAWS] = plan->draws,
-    };
-    return places[buffer->place] + buffer->offset;
+    return plan->places[buffer->place].device + buffer->offset;
+}
+
+static void *host_address(const sl_plan *plan, int b)
+{
+    const sl_buffer *buffer = &plan->program.buffers[b];
+    return plan->places[buffer->place].host + buffer->offset;
 }
 
 static bool is_parameter(const sl_plan *plan, int b)
@@ -70,16 +71,25 @@ static sl_status plan_steps(sl_plan *plan, sl_error *err)
 static sl_status allocate(sl_plan *plan, sl_error *err)
 {
     const sl_program *p = &plan->program;
-    sl_status st = sl_alloc_aligned(&plan->arena, p->arena_bytes, 1, err);
+    size_t values = sl_graph_value_floats(p->graph) * sizeof(float);
+    size_t buffers = sl_graph_buffer_floats(p->graph) * sizeof(float);
+    size_t gradients = p->options.mode == SL_MODE_EVAL ? 0 : values;
+    sl_region *at = plan->places;
+    sl_status st = sl_region_create_inside(&at[SL_PLACE_ARENA], p->dev, p->arena_bytes, err);
     if (!st)
-        st = sl_alloc_aligned(&plan->folded, p->folded_bytes, 1, err);
+        st = sl_region_create_inside(&plan->scratch, p->dev, p->scratch_bytes, err);
     if (!st)
-        st = sl_alloc_aligned(&plan->draws, p->draws_bytes, 1, err);
+        st = sl_region_create(&at[SL_PLACE_FOLDED], p->dev, p->folded_bytes, err);
     if (!st)
-        st = sl_alloc_aligned(&plan->scratch, p->scratch_bytes, 1, err);
-    if (!st && p->options.mode != SL_MODE_EVAL)
-        st =
-            sl_alloc_aligned(&plan->gradients, sl_graph_value_floats(p->graph), sizeof(float), err);
+        st = sl_region_create(&at[SL_PLACE_DRAWS], p->dev, p->draws_bytes, err);
+    if (!st)
+        st = sl_region_create(&at[SL_PLACE_GRADIENTS], p->dev, gradients, err);
+    if (!st)
+        st = sl_region_create_around(&at[SL_PLACE_VALUES], p->dev, plan->params->values, values,
+                                     err);
+    if (!st)
+        st = sl_region_create_around(&at[SL_PLACE_BUFFERS], p->dev, plan->params->buffers, buffers,
+                                     err);
     return st;
 }
 
@@ -141,12 +151,14 @@ void sl_plan_destroy(sl_plan *plan)
         if (plan->program.steps[i].kernel)
             backend_of(plan)->unplan(plan->program.steps[i].kernel);
     }
+    if (plan->recording)
+        backend_of(plan)->memory->forget(plan->recording);
     sl_program_release(&plan->program);
-    free(plan->arena);
-    free(plan->folded);
-    free(plan->draws);
-    free(plan->scratch);
-    free(plan->gradients);
+    for (int i = 0; i < SL_PLACE_COUNT; i++)
+        sl_region_release(&plan->places[i]);
+    sl_region_release(&plan->scratch);
+    sl_region_release(&plan->state[0]);
+    sl_region_release(&plan->state[1]);
     free(plan);
 }
 
@@ -165,8 +177,7 @@ static void fold_norm(sl_plan *plan, const sl_fold *fold)
     const float *conv_bias =
         conv->bias ? sl_params_tensor(plan->params, sl_graph_tensor(graph, conv->first_tensor + 1))
                    : NULL;
-    float *to_weight = buffer_address(plan, fold->weight),
-          *to_bias = buffer_address(plan, fold->bias);
+    float *to_weight = host_address(plan, fold->weight), *to_bias = host_address(plan, fold->bias);
     size_t filters = (size_t)t->dims[0], per_filter = t->count / filters;
     for (size_t k = 0; k < filters; k++) {
         double s = norms[0][k] / sqrt((double)norms[3][k] + (double)SL_NORM_EPS);
@@ -182,20 +193,29 @@ static sl_status load_step(const sl_plan *plan, const sl_step *step, sl_error *e
 {
     const void *in[SL_OP_MAX_IN];
     for (int i = 0; i < SL_OP_MAX_IN; i++)
-        in[i] = is_parameter(plan, step->in[i]) ? buffer_address(plan, step->in[i]) : NULL;
+        in[i] = is_parameter(plan, step->in[i]) ? device_address(plan, step->in[i]) : NULL;
     return backend_of(plan)->load ? backend_of(plan)->load(step->kernel, in, err) : SL_OK;
+}
+
+static sl_status load_steps(const sl_plan *plan, sl_error *err)
+{
+    sl_status st = SL_OK;
+    for (size_t i = 0; i < plan->program.n_steps && !st; i++)
+        st = load_step(plan, &plan->program.steps[i], err);
+    return st;
 }
 
 sl_status sl_plan_reload(sl_plan *plan, sl_error *err)
 {
     for (size_t i = 0; i < plan->program.n_folds; i++)
         fold_norm(plan, &plan->program.folds[i]);
-    for (size_t i = 0; i < plan->program.n_steps; i++) {
-        sl_status st = load_step(plan, &plan->program.steps[i], err);
-        if (st)
-            return st;
-    }
-    return SL_OK;
+    plan->state_pushed = false;
+    sl_status st = sl_region_push(&plan->places[SL_PLACE_FOLDED], err);
+    if (!st)
+        st = sl_region_push(&plan->places[SL_PLACE_VALUES], err);
+    if (!st)
+        st = sl_region_push(&plan->places[SL_PLACE_BUFFERS], err);
+    return st ? st : load_steps(plan, err);
 }
 
 static double now(void)
@@ -207,29 +227,61 @@ static double now(void)
 
 static sl_status run_step(sl_plan *plan, sl_step *step, sl_error *err)
 {
+    const sl_backend *backend = backend_of(plan);
     const void *in[SL_OP_MAX_IN];
     void *out[SL_OP_MAX_OUT];
     for (int i = 0; i < SL_OP_MAX_IN; i++)
-        in[i] = buffer_address(plan, step->in[i]);
+        in[i] = step->in[i] >= 0 ? device_address(plan, step->in[i]) : NULL;
     for (int i = 0; i < SL_OP_MAX_OUT; i++)
-        out[i] = buffer_address(plan, step->out[i]);
+        out[i] = step->out[i] >= 0 ? device_address(plan, step->out[i]) : NULL;
     double start = plan->profiling ? now() : 0;
-    sl_status st = backend_of(plan)->run(step->kernel, in, out, plan->scratch, err);
+    sl_status st = backend->run(step->kernel, in, out, plan->scratch.device, err);
+    if (!st && plan->profiling && backend->memory)
+        st = backend->memory->wait(plan->program.dev, err);
     if (plan->profiling)
         step->seconds += now() - start;
     return st;
 }
 
-static sl_status run_steps(sl_plan *plan, sl_error *err)
+/* All steps once; in gradient modes, whose parameters change from pass to pass, with what they
+ * have packed of them. */
+static sl_status pass(sl_plan *plan, sl_error *err)
 {
-    for (size_t i = 0; i < plan->program.n_steps; i++) {
-        sl_status st = run_step(plan, &plan->program.steps[i], err);
+    sl_status st = SL_OK;
+    if (plan->program.options.mode != SL_MODE_EVAL)
+        st = load_steps(plan, err);
+    for (size_t i = 0; i < plan->program.n_steps && !st; i++) {
         char text[96];
+        st = run_step(plan, &plan->program.steps[i], err);
         if (st)
-            return sl_error_at(err, st, "%s",
-                               sl_op_text(&plan->program.steps[i].op, text, sizeof text));
+            sl_error_at(err, st, "%s", sl_op_text(&plan->program.steps[i].op, text, sizeof text));
     }
-    return SL_OK;
+    return st;
+}
+
+static sl_status record(sl_plan *plan, sl_error *err)
+{
+    const sl_device_memory *memory = backend_of(plan)->memory;
+    sl_status st = memory->record_begin(plan->program.dev, err);
+    if (st)
+        return st;
+    sl_error ignored;
+    st = pass(plan, err);
+    sl_status ended = memory->record_end(plan->program.dev, &plan->recording, st ? &ignored : err);
+    return st ? st : ended;
+}
+
+/* A pass; from the second on a replay of it, on devices that can record. */
+static sl_status run(sl_plan *plan, sl_error *err)
+{
+    const sl_device_memory *memory = backend_of(plan)->memory;
+    bool replays = memory && memory->record_begin && !plan->profiling && plan->warm;
+    if (!replays) {
+        plan->warm = true;
+        return pass(plan, err);
+    }
+    sl_status st = plan->recording ? SL_OK : record(plan, err);
+    return st ? st : memory->replay(plan->recording, err);
 }
 
 /* floats of one image (input) or of its logits */
@@ -244,6 +296,19 @@ static size_t classes(const sl_plan *plan)
     return (size_t)sl_graph_classes(plan->program.graph);
 }
 
+/* count floats to or from the beginning of a buffer. */
+static sl_status put(sl_plan *plan, int buffer, const float *from, size_t count, sl_error *err)
+{
+    return sl_device_put(plan->program.dev, device_address(plan, buffer), from,
+                         count * sizeof(float), err);
+}
+
+static sl_status get(sl_plan *plan, int buffer, float *to, size_t count, sl_error *err)
+{
+    return sl_device_get(plan->program.dev, to, device_address(plan, buffer), count * sizeof(float),
+                         err);
+}
+
 sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, float *logits, sl_error *err)
 {
     const sl_program *p = &plan->program;
@@ -251,54 +316,98 @@ sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, float *logi
         return sl_error_set(err, SL_EINVAL, "a forward pass alone needs an evaluation plan");
     if (n < 1 || n > plan->batch)
         return sl_error_set(err, SL_EINVAL, "%d images, expected 1 to %d", n, plan->batch);
-    size_t floats = input_floats(plan), pass = (size_t)p->options.batch, left = (size_t)n;
-    while (left > 0) {
-        size_t count = left < pass ? left : pass;
-        float *input = buffer_address(plan, p->input);
-        memcpy(input, images, count * floats * sizeof(float));
-        memset(input + count * floats, 0, (pass - count) * floats * sizeof(float));
-        sl_status st = run_steps(plan, err);
-        if (st)
-            return st;
-        memcpy(logits, buffer_address(plan, p->logits), count * classes(plan) * sizeof(float));
+    size_t floats = input_floats(plan), pass_size = (size_t)p->options.batch, left = (size_t)n;
+    sl_status st = SL_OK;
+    while (left > 0 && !st) { /* what a short pass has behind its images is computed and dropped */
+        size_t count = left < pass_size ? left : pass_size;
+        st = put(plan, p->input, images, count * floats, err);
+        if (!st)
+            st = run(plan, err);
+        if (!st)
+            st = get(plan, p->logits, logits, count * classes(plan), err);
         images += count * floats;
         logits += count * classes(plan);
         left -= count;
     }
-    return SL_OK;
+    return st;
 }
 
 sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets, float *losses,
                        float *logits, float *input_grad, sl_error *err)
 {
     const sl_program *p = &plan->program;
-    size_t batch = (size_t)p->options.batch, rows = batch * classes(plan) * sizeof(float);
-    size_t input_bytes = batch * input_floats(plan) * sizeof(float);
+    size_t batch = (size_t)p->options.batch, rows = batch * classes(plan);
+    size_t input = batch * input_floats(plan);
     if (p->options.mode == SL_MODE_EVAL)
         return sl_error_set(err, SL_EINVAL, "gradients need a gradient mode");
     if (input_grad && p->input_grad < 0)
         return sl_error_set(err, SL_EINVAL, "this plan makes no input gradient");
-    for (size_t i = 0; i < p->n_steps; i++) {
-        sl_status st = load_step(plan, &p->steps[i], err);
-        if (st)
-            return st;
+    sl_status st = put(plan, p->input, images, input, err);
+    if (!st)
+        st = put(plan, p->target, targets, rows, err);
+    if (!st)
+        st = sl_region_push(&plan->places[SL_PLACE_DRAWS], err);
+    if (!st)
+        st = run(plan, err);
+    if (!st)
+        st = get(plan, p->loss, losses, batch, err);
+    if (!st && logits)
+        st = get(plan, p->logits, logits, rows, err);
+    if (!st && input_grad)
+        st = get(plan, p->input_grad, input_grad, input, err);
+    return st;
+}
+
+/* The optimizer's arrays beside the parameters, as new as the host's. */
+static sl_status push_state(sl_plan *plan, const sl_optimizer *optimizer, sl_error *err)
+{
+    sl_status st = SL_OK;
+    for (int i = 0; i < optimizer->n_state && !st; i++) {
+        sl_region *at = &plan->state[i];
+        if (!at->dev)
+            st = sl_region_create_around(at, plan->program.dev, optimizer->state[i],
+                                         optimizer->n * sizeof(float), err);
+        if (!st)
+            st = sl_region_push(at, err);
     }
-    memcpy(buffer_address(plan, p->input), images, input_bytes);
-    memcpy(buffer_address(plan, p->target), targets, rows);
-    sl_status st = run_steps(plan, err);
+    plan->state_pushed = !st;
+    return st;
+}
+
+sl_status sl_plan_update(sl_plan *plan, sl_optimizer *optimizer, double lr, sl_error *err)
+{
+    const sl_device_memory *memory = backend_of(plan)->memory;
+    sl_device *dev = plan->program.dev;
+    float *values = (float *)(void *)plan->places[SL_PLACE_VALUES].device;
+    const float *gradients = (const float *)(const void *)plan->places[SL_PLACE_GRADIENTS].device;
+    sl_status st = plan->state_pushed ? SL_OK : push_state(plan, optimizer, err);
     if (st)
         return st;
-    memcpy(losses, buffer_address(plan, p->loss), batch * sizeof(float));
-    if (logits)
-        memcpy(logits, buffer_address(plan, p->logits), rows);
-    if (input_grad)
-        memcpy(input_grad, buffer_address(plan, p->input_grad), input_bytes);
+    float *state[2] = { (float *)(void *)plan->state[0].device,
+                        (float *)(void *)plan->state[1].device };
+    sl_optimizer_update u = sl_optimizer_next(optimizer, lr);
+    if (memory)
+        return memory->update(dev, &u, values, gradients, state, optimizer->n, err);
+    sl_optimizer_update_run(&u, values, gradients, state, optimizer->n,
+                            ((const sl_device_base *)(const void *)dev)->threads);
     return SL_OK;
+}
+
+sl_status sl_plan_fetch(sl_plan *plan, sl_error *err)
+{
+    sl_status st = sl_region_pull(&plan->places[SL_PLACE_VALUES], err);
+    if (!st)
+        st = sl_region_pull(&plan->places[SL_PLACE_BUFFERS], err);
+    if (!st)
+        st = sl_region_pull(&plan->places[SL_PLACE_GRADIENTS], err);
+    for (int i = 0; i < 2 && plan->state_pushed && !st; i++)
+        st = sl_region_pull(&plan->state[i], err);
+    return st;
 }
 
 void sl_plan_draw(sl_plan *plan, uint64_t key)
 {
-    sl_program_draw(&plan->program, key, plan->draws);
+    sl_program_draw(&plan->program, key, plan->places[SL_PLACE_DRAWS].host);
 }
 
 /* Coefficients which (0: alpha, 1: beta) of shake block b. */
@@ -307,7 +416,7 @@ static float *shake_weights(sl_plan *plan, int b, int which)
     const sl_program *p = &plan->program;
     for (size_t i = 0; i < p->n_groups && p->options.mode == SL_MODE_TRAIN; i++) {
         if (p->groups[i].kind == SL_NODE_SHAKE && b-- == 0)
-            return buffer_address(plan, p->groups[i].draws[which]);
+            return host_address(plan, p->groups[i].draws[which]);
     }
     return NULL;
 }
@@ -324,7 +433,7 @@ float *sl_plan_shake_beta(sl_plan *plan, int b)
 
 float *sl_plan_gradients(sl_plan *plan)
 {
-    return plan->gradients;
+    return (float *)(void *)plan->places[SL_PLACE_GRADIENTS].host;
 }
 
 size_t sl_plan_arena_bytes(const sl_plan *plan)

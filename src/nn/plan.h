@@ -2,12 +2,12 @@
  * the backend's operations (fusing where the backend allows), derives the backward list, and places
  * every buffer in one arena by lifetime; running allocates nothing.
  *
- * A plan is used by one thread at a time and reads params where they are: the caller may change
- * params->values between runs. */
+ * A plan is used by one thread at a time. */
 #ifndef NN_PLAN_H
 #define NN_PLAN_H
 
 #include "nn/backend.h"
+#include "nn/optimizer.h"
 #include "nn/params.h"
 
 typedef enum {
@@ -27,13 +27,14 @@ typedef struct {
 
 typedef struct sl_plan sl_plan;
 
-/* graph, params (of that graph) and dev are borrowed until destroy. */
+/* graph, params (of that graph) and dev are borrowed until destroy; a gradient plan of a device in
+ * the host's memory (ref, cpu) sees changes of params at once. */
 SL_CHECK sl_status sl_plan_create(sl_plan **out, const sl_graph *graph, sl_params *params,
                                   sl_device *dev, const sl_plan_options *options, sl_error *err);
 void sl_plan_destroy(sl_plan *plan); /* NULL is fine */
 
-/* Evaluation plans keep packed (folded) weights: call this after params changed. Gradient modes
- * repack in every step and don't need it. */
+/* Call it after the caller changed params: plans may keep packed or folded weights, and devices
+ * have memory of their own. Forgets what the device holds of an optimizer's state. */
 SL_CHECK sl_status sl_plan_reload(sl_plan *plan, sl_error *err);
 
 /* images (n,c,h,w) plain, normalised, 1 <= n <= batch; logits (n,classes) written. SL_MODE_EVAL
@@ -44,10 +45,16 @@ SL_CHECK sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, fl
 /* One forward and backward pass over exactly batch images, for gradient modes: targets
  * (batch,classes); losses (batch) written, per image, in nats; logits (batch,classes) and
  * input_grad (batch,c,h,w; only with the option) written unless NULL. Gradients of the mean loss
- * lie in sl_plan_gradients afterwards, in the layout of params->values. */
+ * lie in sl_plan_gradients after an sl_plan_fetch, in the layout of params->values. */
 SL_CHECK sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets,
                                 float *losses, float *logits, float *input_grad, sl_error *err);
 float *sl_plan_gradients(sl_plan *plan);
+
+/* Takes the optimizer's step (sl_optimizer_step) with these gradients where the parameters lie, on
+ * the plan's device. There params, gradients and the optimizer's state may be ahead of the host's
+ * until sl_plan_fetch brings them back. One optimizer a plan. */
+SL_CHECK sl_status sl_plan_update(sl_plan *plan, sl_optimizer *optimizer, double lr, sl_error *err);
+SL_CHECK sl_status sl_plan_fetch(sl_plan *plan, sl_error *err);
 
 /* Training's random numbers for the steps to come (until the next call): dropout's masks and
  * shake-shake's weights, a function of key alone. Without a call, those of key 0. */

@@ -15,6 +15,7 @@ typedef enum {
     SL_PLACE_GRADIENTS,
     SL_PLACE_FOLDED, /* convolution weights with a batch norm folded in */
     SL_PLACE_DRAWS,  /* training's random numbers */
+    SL_PLACE_COUNT
 } sl_place;
 
 typedef struct {

@@ -57,7 +57,10 @@ static bool all_finite(const float *values, size_t n)
 static sl_status save(sl_loop *l, sl_error *err)
 {
     double now = now_s();
+    sl_status st = sl_plan_fetch(l->plan, err);
 
+    if (st)
+        return st;
     if (!all_finite(l->o.params->values, sl_graph_value_floats(l->o.graph)) ||
         !all_finite(l->o.params->buffers, sl_graph_buffer_floats(l->o.graph)))
         return diverged(l, err);
@@ -132,10 +135,9 @@ static sl_status step(sl_loop *l, const sl_batch *batch, sl_error *err)
     if (!isfinite(sums->loss))
         return diverged(l, err);
     l->lr = sl_schedule_lr_at(&l->o.schedule, number, l->batches);
-    sl_optimizer_step(l->optimizer, l->o.params->values, sl_plan_gradients(l->plan), l->lr,
-                      ((const sl_device_base *)(const void *)l->o.device)->threads);
-    l->state.batch++;
-    return SL_OK;
+    st = sl_plan_update(l->plan, l->optimizer, l->lr, err);
+    l->state.batch += !st;
+    return st;
 }
 
 static bool save_is_due(const sl_loop *l)
@@ -216,8 +218,10 @@ static sl_status finish_epoch(sl_loop *l, sl_error *err)
 {
     double row[SL_METRICS_MAX_COLUMNS];
     sl_epoch_summary e = summarise(l);
-    sl_status st = l->o.score(l->o.user, &e, row, err);
+    sl_status st = sl_plan_fetch(l->plan, err);
 
+    if (!st)
+        st = l->o.score(l->o.user, &e, row, err);
     if (st == SL_EINTERRUPTED) {
         sl_status saved = save(l, err);
 
@@ -322,6 +326,8 @@ sl_status sl_loop_enter(sl_loop *loop, sl_run *run, sl_error *err)
     loop->run = run;
     if (sl_file_exists(run->state)) {
         st = sl_train_state_read(&loop->state, run->state, err);
+        if (!st)
+            st = sl_plan_reload(loop->plan, err);
         if (!st)
             sl_log(SL_LOG_INFO, "continuing in '%s' behind epoch %d, batch %llu", run->folder,
                    loop->state.epoch, (unsigned long long)loop->state.batch);

@@ -142,6 +142,7 @@ static void *naive_address(const naive *n, int b)
     case SL_PLACE_DRAWS:
         return n->draws + buffer->offset;
     case SL_PLACE_FOLDED:
+    case SL_PLACE_COUNT:
         break;
     }
     fail_msg("a folded weight in a mode with gradients");

@@ -1,0 +1,288 @@
+#include "nn/guarded_device.h"
+
+#include "base/memory.h"
+#include "nn/optimizer.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { MAX_BLOCKS = 64 };
+
+typedef struct {
+    void *start;
+    size_t bytes;
+} block;
+
+typedef struct {
+    sl_device_base base;
+    sl_device *inner;
+    block blocks[MAX_BLOCKS];
+    guarded_counts counts;
+    sl_recording *recording; /* being made, or NULL */
+} guarded;
+
+typedef struct {
+    sl_kernel_base base;
+    guarded *dev;
+    sl_kernel *inner;
+} guarded_kernel;
+
+/* A call of run, or of load. */
+typedef struct {
+    guarded_kernel *kernel;
+    const void *in[SL_OP_MAX_IN];
+    void *out[SL_OP_MAX_OUT];
+    void *scratch;
+    bool load;
+} call;
+
+struct sl_recording {
+    guarded *dev;
+    call *calls;
+    size_t n, capacity;
+};
+
+static const sl_backend guarded_backend;
+
+static guarded *of(sl_device *dev)
+{
+    return (guarded *)(void *)dev;
+}
+
+static void protect(guarded *g, int how)
+{
+    for (int i = 0; i < MAX_BLOCKS; i++) {
+        if (g->blocks[i].start)
+            mprotect(g->blocks[i].start, g->blocks[i].bytes, how);
+    }
+}
+
+static void unlock(guarded *g)
+{
+    protect(g, PROT_READ | PROT_WRITE);
+}
+
+static void lock(guarded *g)
+{
+    protect(g, PROT_NONE);
+}
+
+static sl_status allocate(sl_device *dev, void **out, size_t bytes, sl_error *err)
+{
+    guarded *g = of(dev);
+    *out = NULL;
+    for (int i = 0; i < MAX_BLOCKS; i++) {
+        if (g->blocks[i].start)
+            continue;
+        void *start =
+            mmap(NULL, bytes + 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* of 0 too */
+        if (start == MAP_FAILED)
+            break;
+        g->blocks[i] = (block){ start, bytes + 1 };
+        g->counts.allocations++;
+        *out = start;
+        return SL_OK;
+    }
+    return sl_error_set(err, SL_ENOMEM, "no more guarded memory");
+}
+
+static void release(sl_device *dev, void *memory)
+{
+    guarded *g = of(dev);
+    for (int i = 0; i < MAX_BLOCKS && memory; i++) {
+        if (g->blocks[i].start != memory)
+            continue;
+        munmap(memory, g->blocks[i].bytes);
+        g->blocks[i] = (block){ NULL, 0 };
+        g->counts.allocations--;
+        return;
+    }
+}
+
+static sl_status copy(sl_device *dev, void *to, const void *from, size_t bytes, sl_error *err)
+{
+    (void)err;
+    unlock(of(dev));
+    memcpy(to, from, bytes);
+    lock(of(dev));
+    return SL_OK;
+}
+
+static sl_status wait_for_it(sl_device *dev, sl_error *err)
+{
+    (void)dev, (void)err;
+    return SL_OK;
+}
+
+static sl_status update(sl_device *dev, const sl_optimizer_update *u, float *values,
+                        const float *gradients, float *const state[2], size_t n, sl_error *err)
+{
+    (void)err;
+    unlock(of(dev));
+    sl_optimizer_update_run(u, values, gradients, state, n, 1);
+    lock(of(dev));
+    return SL_OK;
+}
+
+static sl_status do_call(const call *c, sl_error *err)
+{
+    guarded *g = c->kernel->dev;
+    const sl_backend *inner = sl_device_backend(g->inner);
+    unlock(g);
+    sl_status st = c->load ? inner->load(c->kernel->inner, c->in, err)
+                           : inner->run(c->kernel->inner, c->in, c->out, c->scratch, err);
+    lock(g);
+    return st;
+}
+
+static sl_status ask(const call *c, sl_error *err)
+{
+    guarded *g = c->kernel->dev;
+    sl_recording *r = g->recording;
+    if (!r) {
+        g->counts.runs += !c->load;
+        return do_call(c, err);
+    }
+    sl_status st = sl_grow(&r->calls, &r->capacity, r->n + 1, sizeof *r->calls, err);
+    if (!st)
+        r->calls[r->n++] = *c;
+    return st;
+}
+
+static sl_status record_begin(sl_device *dev, sl_error *err)
+{
+    sl_status st = sl_alloc(&of(dev)->recording, 1, sizeof(sl_recording), err);
+    if (!st)
+        of(dev)->recording->dev = of(dev);
+    return st;
+}
+
+static sl_status record_end(sl_device *dev, sl_recording **out, sl_error *err)
+{
+    (void)err;
+    *out = of(dev)->recording;
+    of(dev)->recording = NULL;
+    return SL_OK;
+}
+
+static sl_status replay(sl_recording *recording, sl_error *err)
+{
+    recording->dev->counts.replays++;
+    sl_status st = SL_OK;
+    for (size_t i = 0; i < recording->n && !st; i++)
+        st = do_call(&recording->calls[i], err);
+    return st;
+}
+
+static void forget(sl_recording *recording)
+{
+    free(recording->calls);
+    free(recording);
+}
+
+static const sl_device_memory guarded_memory = {
+    .allocate = allocate,
+    .release = release,
+    .upload = copy,
+    .download = copy,
+    .wait = wait_for_it,
+    .update = update,
+    .record_begin = record_begin,
+    .record_end = record_end,
+    .replay = replay,
+    .forget = forget,
+};
+
+static void guarded_close(sl_device *dev)
+{
+    sl_device_close(of(dev)->inner);
+    free(dev);
+}
+
+static sl_layout layout(const sl_device *dev, int c, int h, int w)
+{
+    const guarded *g = (const guarded *)(const void *)dev;
+    return sl_device_backend(g->inner)->layout(g->inner, c, h, w);
+}
+
+static bool supports(const sl_device *dev, const sl_op *op)
+{
+    const guarded *g = (const guarded *)(const void *)dev;
+    return sl_device_backend(g->inner)->supports(g->inner, op);
+}
+
+static sl_status plan(sl_device *dev, const sl_op *op, sl_kernel **out, size_t *scratch_bytes,
+                      sl_error *err)
+{
+    guarded_kernel *k = NULL;
+    *out = NULL;
+    sl_status st = sl_alloc(&k, 1, sizeof *k, err);
+    if (st)
+        return st;
+    k->base = (sl_kernel_base){ .backend = &guarded_backend, .op = *op };
+    k->dev = of(dev);
+    st = sl_device_backend(k->dev->inner)->plan(k->dev->inner, op, &k->inner, scratch_bytes, err);
+    if (st) {
+        free(k);
+        return st;
+    }
+    *out = (sl_kernel *)(void *)k;
+    return SL_OK;
+}
+
+static sl_status load(sl_kernel *k, const void *const *in, sl_error *err)
+{
+    call c = { .kernel = (guarded_kernel *)(void *)k, .load = true };
+    memcpy(c.in, in, sizeof c.in);
+    return ask(&c, err);
+}
+
+static sl_status run(sl_kernel *k, const void *const *in, void *const *out, void *scratch,
+                     sl_error *err)
+{
+    call c = { .kernel = (guarded_kernel *)(void *)k, .scratch = scratch };
+    memcpy(c.in, in, sizeof c.in);
+    memcpy(c.out, out, sizeof c.out);
+    return ask(&c, err);
+}
+
+static void unplan(sl_kernel *kernel)
+{
+    guarded_kernel *k = (guarded_kernel *)(void *)kernel;
+    sl_device_backend(k->dev->inner)->unplan(k->inner);
+    free(k);
+}
+
+static const sl_backend guarded_backend = {
+    .name = "guarded",
+    .memory = &guarded_memory,
+    .close = guarded_close,
+    .layout = layout,
+    .supports = supports,
+    .plan = plan,
+    .load = load,
+    .run = run,
+    .unplan = unplan,
+};
+
+sl_status guarded_device_open(sl_device **out, int threads, sl_error *err)
+{
+    guarded *g = NULL;
+    *out = NULL;
+    sl_status st = sl_alloc(&g, 1, sizeof *g, err);
+    if (st)
+        return st;
+    g->base = (sl_device_base){ .backend = &guarded_backend, .threads = threads };
+    st = sl_device_open(&g->inner, "cpu", threads, err);
+    if (st) {
+        free(g);
+        return st;
+    }
+    *out = (sl_device *)(void *)g;
+    return SL_OK;
+}
+
+guarded_counts guarded_device_counts(const sl_device *dev)
+{
+    return ((const guarded *)(const void *)dev)->counts;
+}
