@@ -13,9 +13,8 @@ def header(report):
     lines = ["%s, %d cores, %.0f GiB, Linux %s; %d thread(s)" % (
         machine["cpu"], machine["cores"], machine["memory_bytes"] / 2**30, machine["kernel"],
         report["settings"]["threads"]),
-        "softlabel %s (commit %s), PyTorch %s (oneDNN %s); begun %s" % (
-            report["softlabel"], report["commit"], report["pytorch"], report["onednn"],
-            report["date"]),
+        "softlabel %s, commit %s; PyTorch %s; begun %s" % (
+            report["softlabel"], report["commit"], report["pytorch"], report["date"]),
         "peak: " + ", ".join("%s %.0f GFLOP/s (%s)" % (
             precision, p["gflops_per_second"], p["instruction"])
             for precision, p in peak.items() if p["instruction"]),

@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "cli/cli.h"
 #include "models/model.h"
+#include "nn/cpu/onednn.h"
 #include "nn/cpu/peak.h"
 #include "nn/optimizer.h"
 #include "nn/plan.h"
@@ -242,8 +243,11 @@ static void report_peaks(const options *o)
     json_t *peaks = json_object();
     report_peak(o, "f32", SL_DTYPE_F32, peaks);
     report_peak(o, "bf16", SL_DTYPE_BF16, peaks);
+    char onednn[32];
+    sl_onednn_version(onednn, sizeof onednn);
     if (o->common.json)
-        cli_print_json(json_pack("{s:i, s:O}", "threads", o->common.threads, "peak", peaks));
+        cli_print_json(json_pack("{s:s, s:s, s:i, s:O}", "softlabel", SL_VERSION, "onednn", onednn,
+                                 "threads", o->common.threads, "peak", peaks));
     json_decref(peaks);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include <dnnl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define V3 (DNNL_VERSION_MAJOR >= 3)
@@ -69,6 +70,12 @@ void sl_onednn_destroy(sl_onednn *onednn)
     if (onednn->engine)
         dnnl_engine_destroy(onednn->engine);
     free(onednn);
+}
+
+void sl_onednn_version(char *out, size_t size)
+{
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(out, size, "%d.%d.%d", v->major, v->minor, v->patch);
 }
 
 /* Multiplying bfloat16 takes AVX-512 (BW, DQ and VL); its own instruction is only faster. */

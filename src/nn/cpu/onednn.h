@@ -9,6 +9,9 @@ typedef struct sl_onednn sl_onednn; /* an engine and a stream */
 SL_CHECK sl_status sl_onednn_create(sl_onednn **out, sl_error *err);
 void sl_onednn_destroy(sl_onednn *onednn);
 
+/* Of the library that is loaded: "2.6.3". */
+void sl_onednn_version(char *out, size_t size);
+
 /* Does it multiply bfloat16 on this processor? */
 bool sl_onednn_has_bf16(void);
 
