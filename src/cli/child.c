@@ -46,33 +46,45 @@ sl_status child_line(child_words *c, const char **out, sl_error *err)
     return SL_OK;
 }
 
-/* Only what is allowed between fork and exec. */
-static void become(char *const *argv, int log, pid_t parent)
+/* Only what is allowed between fork and exec. Of its own group, since whoever waits for it hands on
+ * the terminal's Ctrl-C, and a second one would end it at once. */
+static void become(char *const *argv, int log, int output, pid_t parent)
 {
+    setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGINT);
     if (getppid() != parent) /* it died before that took effect */
         _exit(125);
     int nothing = open("/dev/null", O_RDONLY);
-    if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(log, STDOUT_FILENO) >= 0 &&
+    if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
         dup2(log, STDERR_FILENO) >= 0)
         execv("/proc/self/exe", argv);
     _exit(127);
 }
 
-sl_status child_start(pid_t *out, const char *const *argv, const char *log, sl_error *err)
+static sl_status start(pid_t *out, const char *const *argv, int log, int output, sl_error *err)
 {
     char *const *words;
     memcpy(&words, &argv, sizeof words); /* exec's argv is not const, for history */
-    int file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (file < 0)
-        return sl_io_error(err, log, "opened", errno);
-    pid_t parent = getpid();
+    const pid_t parent = getpid();
     *out = fork();
     if (*out == 0)
-        become(words, file, parent);
-    int why = errno;
-    close(file);
-    return *out < 0 ? sl_io_error(err, "a process", "started", why) : SL_OK;
+        become(words, log, output, parent);
+    return *out < 0 ? sl_io_error(err, "a process", "started", errno) : SL_OK;
+}
+
+sl_status child_start(pid_t *out, const char *const *argv, const char *log, const char *output,
+                      sl_error *err)
+{
+    int log_file = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (log_file < 0)
+        return sl_io_error(err, log, "opened", errno);
+    int file = output ? open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : log_file;
+    sl_status st = file < 0 ? sl_io_error(err, output, "opened", errno)
+                            : start(out, argv, log_file, file, err);
+    if (file >= 0 && file != log_file)
+        close(file);
+    close(log_file);
+    return st;
 }
 
 sl_status child_wait(pid_t *pid, int *code, double seconds, sl_error *err)

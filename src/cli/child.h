@@ -21,9 +21,11 @@ void child_word(child_words *c, const char *format, ...) SL_PRINTF(2, 3);
 /* As a person would type it, in c's memory. Reports what failed in building it. */
 SL_CHECK sl_status child_line(child_words *c, const char **out, sl_error *err);
 
-/* Starts this program with argv (NULL-ended; argv[0] is replaced by its path), its output appended
- * to the file log, and a Ctrl-C for it when this process dies. */
-SL_CHECK sl_status child_start(pid_t *out, const char *const *argv, const char *log, sl_error *err);
+/* Starts this program with argv (NULL-ended; argv[0] is replaced by its path). What it says is
+ * appended to the file log; its results go into the file output, begun anew, or, with NULL, to the
+ * log. A Ctrl-C at the terminal isn't for it; one comes to it when this process dies. */
+SL_CHECK sl_status child_start(pid_t *out, const char *const *argv, const char *log,
+                               const char *output, sl_error *err);
 
 /* Waits at most seconds for any child to end: its pid and exit code (128 + n for signal n), or pid
  * 0 if none did. */

@@ -4,6 +4,7 @@
 #include "cli/child.h"
 #include "cli/cli.h"
 #include "report/run_result.h"
+#include "train/run.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,24 +17,40 @@ bool grid_mixes(const grid *g, const grid_point *p)
     return strcmp(grid_word(g, p, GRID_MIXUP), "off") != 0;
 }
 
-/* "runs/wrn_16_2.safetensors" -> "wrn_16_2" */
-static sl_status stem(grid *g, const char *path, const char **out, sl_error *err)
+/* Is it one of the files that a run leaves in its folder? */
+static bool is_of_run(const char *name)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const char *dot = strrchr(name, '.');
+    return strcmp(name, "model.safetensors") == 0 || strcmp(name, "best.safetensors") == 0 ||
+           strcmp(name, "last.safetensors") == 0;
+}
+
+/* "pretrained/wrn_16_2.safetensors" and "runs/wrn_16_2/model.safetensors" -> "wrn_16_2" */
+static sl_status name_model(grid *g, grid_point *p, sl_error *err)
+{
+    const char *path = grid_word(g, p, GRID_MODEL), *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
     int n = dot && dot != name ? (int)(dot - name) : (int)strlen(name);
-    return sl_arena_printf(&g->memory, out, err, "%.*s", n, name);
+    if (slash && slash > path && is_of_run(name)) {
+        const char *folder = slash;
+        while (folder > path && folder[-1] != '/')
+            folder--;
+        if (folder < slash && folder[0] != '.') { /* "." and ".." are no names */
+            name = folder;
+            n = (int)(slash - folder);
+        }
+    }
+    return sl_arena_printf(&g->memory, &p->model, err, "%.*s", n, name);
 }
 
 static sl_status name_point(grid *g, grid_point *p, sl_error *err)
 {
-    const char *model = NULL;
-    sl_status st = stem(g, grid_word(g, p, GRID_MODEL), &model, err);
+    bool mixes = grid_mixes(g, p);
+    sl_status st = name_model(g, p, err);
     if (!st)
         st = sl_arena_printf(&g->memory, &p->folder, err, "%s/%s/%s%s%s-lr%s-split%s", g->out,
-                             model, grid_word(g, p, GRID_TARGETS), grid_mixes(g, p) ? "-mixup" : "",
-                             grid_mixes(g, p) ? grid_word(g, p, GRID_MIXUP) : "",
-                             grid_word(g, p, GRID_LR), grid_word(g, p, GRID_SPLIT));
+                             p->model, grid_word(g, p, GRID_TARGETS), mixes ? "-mixup" : "",
+                             mixes ? grid_word(g, p, GRID_MIXUP) : "", grid_word(g, p, GRID_LR),
+                             grid_word(g, p, GRID_SPLIT));
     if (!st)
         st = sl_arena_printf(&g->memory, &p->log, err, "%s.log", p->folder);
     return st;
@@ -109,7 +126,7 @@ static sl_status check_folders(const grid *g, sl_error *err)
         if (strcmp(folders[i - 1], folders[i]) == 0)
             st = sl_error_set(err, SL_EINVAL,
                               "two points of the grid would have the folder '%s'; give each value "
-                              "once, and models files of different names",
+                              "once, and models in files or folders of different names",
                               folders[i]);
     free(folders);
     return st;
@@ -217,23 +234,10 @@ static sl_status start(grid *g, grid_point *p, sl_error *err)
     if (!st)
         st = sl_file_write(p->log, first_line, length, err);
     if (!st)
-        st = child_start(&p->pid, p->command, p->log, err);
+        st = child_start(&p->pid, p->command, p->log, NULL, err);
     if (!st)
         p->state = GRID_RUNNING;
     return st;
-}
-
-/* Did the run say that? */
-static bool log_says(const grid_point *p, const char *text)
-{
-    unsigned char *log = NULL;
-    size_t n = 0;
-    sl_error ignored;
-    if (sl_file_read(p->log, MAX_LOG_BYTES, &log, &n, &ignored))
-        return false;
-    bool found = strstr((const char *)log, text) != NULL; /* sl_file_read ends it with a NUL */
-    free(log);
-    return found;
 }
 
 /* What a child's end means. A command that is no command ends the grid: they all are alike. */
@@ -245,7 +249,7 @@ static sl_status take(grid *g, pid_t pid, int code, sl_error *err)
             continue;
         if (code == CLI_USAGE)
             return sl_error_set(err, SL_EINVAL, "the runs' options are wrong; see '%s'", p->log);
-        bool busy = code && log_says(p, "another process works in this run folder");
+        bool busy = code && sl_run_is_busy(p->folder);
         p->state = code == 0 && read_result(g, p) ? GRID_DONE : busy ? GRID_ELSEWHERE : GRID_FAILED;
     }
     return SL_OK;

@@ -36,6 +36,7 @@ typedef enum {
 
 typedef struct {
     size_t at[GRID_AXES]; /* its place in each list */
+    const char *model;    /* as its folder and the table of progress have it */
     const char *folder, *log;
     const char *const *command; /* NULL-ended */
     const char *line;           /* the same as text, the log's first line */

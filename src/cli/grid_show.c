@@ -3,7 +3,6 @@
 #include "cli/grid.h"
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 static void cell_text(const grid *g, const grid_point *p, char *text, size_t size)
 {
@@ -28,18 +27,12 @@ static void cell_text(const grid *g, const grid_point *p, char *text, size_t siz
     }
 }
 
-static const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static void setting_text(const grid *g, const grid_point *p, char *text, size_t size)
 {
     bool mixes = grid_mixes(g, p);
-    snprintf(text, size, "%.28s  %s%s%s  lr %s", file_name(grid_word(g, p, GRID_MODEL)),
-             grid_word(g, p, GRID_TARGETS), mixes ? " mixup " : "",
-             mixes ? grid_word(g, p, GRID_MIXUP) : "", grid_word(g, p, GRID_LR));
+    snprintf(text, size, "%.28s  %s%s%s  lr %s", p->model, grid_word(g, p, GRID_TARGETS),
+             mixes ? " mixup " : "", mixes ? grid_word(g, p, GRID_MIXUP) : "",
+             grid_word(g, p, GRID_LR));
 }
 
 /* Same line of the table, that is, equal but for the split. */

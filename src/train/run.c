@@ -5,9 +5,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MAX_CONFIG_BYTES = 1 << 20 };
@@ -22,13 +25,32 @@ static sl_status take_lock(sl_run *run, sl_error *err)
     run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (run->lock < 0)
         return sl_io_error(err, path, "opened", errno);
-    if (flock(run->lock, LOCK_EX | LOCK_NB) == 0)
-        return SL_OK;
+    for (int tries = 0; tries < 10; tries++) { /* sl_run_is_busy holds it for an instant */
+        if (flock(run->lock, LOCK_EX | LOCK_NB) == 0)
+            return SL_OK;
+        if (errno != EWOULDBLOCK)
+            break;
+        nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+    }
     if (errno != EWOULDBLOCK)
         return sl_io_error(err, path, "locked", errno);
     st = sl_error_set(
         err, SL_EIO, "another process works in this run folder; wait for it or use another folder");
     return sl_error_at(err, st, "%s", run->folder);
+}
+
+bool sl_run_is_busy(const char *folder)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/lock", folder);
+    int lock = n > 0 && (size_t)n < sizeof path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    bool busy = false;
+
+    if (lock >= 0) {
+        busy = flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+        close(lock);
+    }
+    return busy;
 }
 
 /* Temporaries of files that were being written when a process was killed. */

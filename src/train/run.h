@@ -33,6 +33,9 @@ SL_CHECK sl_status sl_run_open(sl_run **out, const char *folder, const json_t *c
                                sl_error *err);
 void sl_run_close(sl_run *run); /* NULL is fine */
 
+/* Does a process work in this folder? */
+bool sl_run_is_busy(const char *folder);
+
 /* folder/name, owned by the run. */
 SL_CHECK sl_status sl_run_path(sl_run *run, const char **out, const char *name, sl_error *err);
 
