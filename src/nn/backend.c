@@ -83,6 +83,7 @@ static const char *const kind_names[SL_OP_COUNT] = {
     [SL_OP_CONV_BWD_DATA] = "conv_bwd_data",
     [SL_OP_CONV_BWD_WEIGHTS] = "conv_bwd_weights",
     [SL_OP_NORM] = "norm",
+    [SL_OP_NORM_AGAIN] = "norm_again",
     [SL_OP_NORM_BWD] = "norm_bwd",
     [SL_OP_RELU] = "relu",
     [SL_OP_RELU_BWD] = "relu_bwd",

@@ -14,8 +14,9 @@
  *   CONV_BWD_WEIGHTS  x, dy                                        d_weight, d_bias?
  *   NORM              x, residual?, weight, bias, running_mean,    y, mean, inv_std
  *                     running_var
+ *   NORM_AGAIN        x, weight, bias, mean, inv_std               y
  *   NORM_BWD          dy, dy2?, x, y?, weight, mean, inv_std,      dx, d_residual?, d_weight,
- *                     extra?                                       d_bias
+ *                     extra?, bias?                                d_bias
  *   RELU              x                                            y
  *   RELU_BWD          dy, dy2?, y                                  dx
  *   ADD               a, b                                         y
@@ -43,8 +44,11 @@
  *             statistics are those of the batch and the running ones are updated in place (momentum
  *             0.1, unbiased variance); else they are the running ones. mean, inv_std (c floats
  *             each) are left for NORM_BWD.
+ *   NORM_AGAIN  the y, to the bit, of a NORM without a residual, from the mean and inv_std that it
+ *             left: so that y need not be kept for the backward pass.
  *   NORM_BWD  dz = (dy + dy2), zeroed where relu and y <= 0; d_residual = dz; dx = (norm's gradient
- *             of dz) + extra. y is there exactly if relu.
+ *             of dz) + extra. With relu there is y if NORM had a residual, else bias: then y's sign
+ *             is found from x again.
  *   ADD       y = [relu](a + b)
  *   CONCAT    writes x's channels to y's channels [channel, channel + x.c); so does CONCAT_BWD the
  *             other way. Of y's last block so written (blocked layout), lanes behind are zeroed.
@@ -57,7 +61,7 @@
  *             d_logits = (softmax * sum_k target - target) / batch
  *
  * A residual, ADD's b, and their gradients may have fewer channels than y: residual_c of them; the
- * missing ones count as zeros. NORM's x and NORM_BWD's x, dx and extra, and CONCAT's y, may be the
+ * missing ones count as zeros. The x of NORM, NORM_AGAIN and NORM_BWD, dx and extra, and CONCAT's y, may be the
  * first c channels of a wider activation (sl_desc.stored); everything else is dense.
  *
  * An output may share memory with an input only where sl_op_may_alias says so. */
@@ -102,6 +106,7 @@ typedef enum {
     SL_OP_CONV_BWD_DATA,
     SL_OP_CONV_BWD_WEIGHTS,
     SL_OP_NORM,
+    SL_OP_NORM_AGAIN,
     SL_OP_NORM_BWD,
     SL_OP_RELU,
     SL_OP_RELU_BWD,
@@ -127,7 +132,7 @@ typedef enum {
     SL_OP_COUNT
 } sl_op_kind;
 
-#define SL_OP_MAX_IN 8
+#define SL_OP_MAX_IN 9
 #define SL_OP_MAX_OUT 4
 
 /* Slot numbers. */
@@ -144,6 +149,13 @@ enum {
 };
 enum { SL_NORM_Y, SL_NORM_MEAN, SL_NORM_INV_STD };
 enum {
+    SL_NORM_AGAIN_X,
+    SL_NORM_AGAIN_WEIGHT,
+    SL_NORM_AGAIN_BIAS,
+    SL_NORM_AGAIN_MEAN,
+    SL_NORM_AGAIN_INV_STD
+};
+enum {
     SL_NORM_BWD_DY,
     SL_NORM_BWD_DY2,
     SL_NORM_BWD_X,
@@ -151,7 +163,8 @@ enum {
     SL_NORM_BWD_WEIGHT,
     SL_NORM_BWD_MEAN,
     SL_NORM_BWD_INV_STD,
-    SL_NORM_BWD_EXTRA
+    SL_NORM_BWD_EXTRA,
+    SL_NORM_BWD_BIAS
 };
 enum { SL_NORM_BWD_DX, SL_NORM_BWD_D_RESIDUAL, SL_NORM_BWD_D_WEIGHT, SL_NORM_BWD_D_BIAS };
 enum { SL_RELU_BWD_DY, SL_RELU_BWD_DY2, SL_RELU_BWD_Y };
@@ -175,7 +188,7 @@ typedef struct {
     sl_desc y; /* the activation that comes out, in forward direction */
     bool has_in[SL_OP_MAX_IN], has_out[SL_OP_MAX_OUT]; /* which slots are used */
     int kernel, stride, pad;                           /* convolutions */
-    bool relu;                                         /* CONV, NORM, NORM_BWD, ADD */
+    bool relu;                                         /* CONV, NORM, NORM_AGAIN, NORM_BWD, ADD */
     bool batch_stats;                                  /* NORM, NORM_BWD */
     int residual_c; /* channels of the residual, or of ADD's b; 0: y.c */
     int channel;    /* CONCAT, CONCAT_BWD */

@@ -2,7 +2,11 @@
  *
  * The gradient of a value is a list of terms, one for each consumer. Terms are summed as late as
  * possible: batch norm and ReLU take two of them at no cost, a batch norm adds what is already
- * known of its input's gradient to its own result, and only what is left is summed by ADD steps. */
+ * known of its input's gradient to its own result, and only what is left is summed by ADD steps.
+ *
+ * What a batch norm without a residual gave isn't kept for the backward pass, but computed again
+ * from the norm's input, which is needed there anyway: that halves the memory of most networks, and
+ * costs next to nothing, as ReLU's backward pass then reads the input only. */
 #include "nn/program.h"
 
 #include "base/memory.h"
@@ -15,7 +19,9 @@ typedef struct {
 
 typedef struct {
     sl_program *p;
-    terms *of; /* by value */
+    terms *of;   /* by value */
+    int *again;  /* by value: the buffer in which it was computed again, or -1 */
+    int *source; /* by value: the group that gives it, or -1 */
     sl_error *err;
 } deriver;
 
@@ -48,6 +54,72 @@ static sl_status push_operand(deriver *d, sl_node_kind kind, sl_value v, int buf
             return st;
     }
     return push(d, v, converted);
+}
+
+/* A backward step of group g with the forward operation's shapes. */
+static sl_status begin(deriver *d, const sl_group *g, sl_op_kind kind, sl_step **out)
+{
+    sl_program *p = d->p;
+    sl_status st = sl_program_step(p, kind, sl_program_wanted(p, g->kind, g->x),
+                                   sl_program_desc(p, g->y), out, d->err);
+    if (!st && g->conv >= 0) {
+        const sl_node *conv = sl_graph_node(p->graph, g->conv);
+        (*out)->op.kernel = conv->kernel;
+        (*out)->op.stride = conv->stride;
+        (*out)->op.pad = conv->pad;
+    }
+    return st;
+}
+
+/* Tensor i of node and, unless NULL, its gradient's buffer. */
+static sl_status tensor_buffers(deriver *d, int node, int i, int *value, int *gradient)
+{
+    sl_status st = value ? sl_program_tensor(d->p, node, i, false, value, d->err) : SL_OK;
+    if (!st && gradient)
+        st = sl_program_tensor(d->p, node, i, true, gradient, d->err);
+    return st;
+}
+
+/* The result of norm group g, computed again. */
+static sl_status norm_again(deriver *d, const sl_group *g, int *y)
+{
+    sl_program *p = d->p;
+    const sl_desc desc = sl_program_desc(p, g->y);
+    int x = -1, weight = -1, bias = -1;
+    sl_step *step = NULL;
+    sl_status st = sl_program_operand(p, g->kind, g->x, &x, d->err);
+    if (!st)
+        st = tensor_buffers(d, g->norm, 0, &weight, NULL);
+    if (!st)
+        st = tensor_buffers(d, g->norm, 1, &bias, NULL);
+    if (!st)
+        st = sl_program_activation(p, &desc, y, d->err);
+    if (!st)
+        st = begin(d, g, SL_OP_NORM_AGAIN, &step);
+    if (st)
+        return st;
+    step->op.relu = g->relu >= 0;
+    sl_step_in(step, SL_NORM_AGAIN_X, x);
+    sl_step_in(step, SL_NORM_AGAIN_WEIGHT, weight);
+    sl_step_in(step, SL_NORM_AGAIN_BIAS, bias);
+    sl_step_in(step, SL_NORM_AGAIN_MEAN, g->mean_buffer);
+    sl_step_in(step, SL_NORM_AGAIN_INV_STD, g->inv_std_buffer);
+    sl_step_out(step, 0, *y);
+    return SL_OK;
+}
+
+/* v as a node of kind has read it. */
+static sl_status operand(deriver *d, sl_node_kind kind, sl_value v, int *out)
+{
+    sl_program *p = d->p;
+    sl_status st = sl_program_operand(p, kind, v, out, d->err);
+    const sl_group *g = d->source[v] < 0 ? NULL : &p->groups[d->source[v]];
+    if (st || !g || g->kind != SL_NODE_NORM || g->residual >= 0 || *out != g->y_buffer)
+        return st;
+    if (d->again[v] < 0)
+        st = norm_again(d, g, &d->again[v]);
+    *out = d->again[v];
+    return st;
 }
 
 /* Sums terms of v until at most most (>= 1) are left. */
@@ -86,37 +158,13 @@ static sl_status residual_backward(deriver *d, const sl_group *g, int dz)
     return push_operand(d, SL_NODE_ADD, g->residual, part);
 }
 
-/* A backward step of group g with the forward operation's shapes. */
-static sl_status begin(deriver *d, const sl_group *g, sl_op_kind kind, sl_step **out)
-{
-    sl_program *p = d->p;
-    sl_status st = sl_program_step(p, kind, sl_program_wanted(p, g->kind, g->x),
-                                   sl_program_desc(p, g->y), out, d->err);
-    if (!st && g->conv >= 0) {
-        const sl_node *conv = sl_graph_node(p->graph, g->conv);
-        (*out)->op.kernel = conv->kernel;
-        (*out)->op.stride = conv->stride;
-        (*out)->op.pad = conv->pad;
-    }
-    return st;
-}
-
-/* Tensor i of node and, unless NULL, its gradient's buffer. */
-static sl_status tensor_buffers(deriver *d, int node, int i, int *value, int *gradient)
-{
-    sl_status st = value ? sl_program_tensor(d->p, node, i, false, value, d->err) : SL_OK;
-    if (!st && gradient)
-        st = sl_program_tensor(d->p, node, i, true, gradient, d->err);
-    return st;
-}
-
 static sl_status conv_backward(deriver *d, const sl_group *g)
 {
     sl_program *p = d->p;
     int dy = d->of[g->y].buffers[0], x = -1, weight = -1, d_weight = -1, d_bias = -1;
     sl_status st = tensor_buffers(d, g->conv, 0, &weight, &d_weight);
     if (!st)
-        st = sl_program_operand(p, g->kind, g->x, &x, d->err);
+        st = operand(d, g->kind, g->x, &x);
     if (!st && sl_graph_node(p->graph, g->conv)->bias)
         st = tensor_buffers(d, g->conv, 1, NULL, &d_bias);
     sl_step *step = NULL;
@@ -148,18 +196,20 @@ static sl_status norm_backward(deriver *d, const sl_group *g)
 {
     sl_program *p = d->p;
     const terms *dy = &d->of[g->y], *known = &d->of[g->x];
-    bool relu = g->relu >= 0, two = dy->n == 2;
+    bool relu = g->relu >= 0, two = dy->n == 2, y_kept = g->residual >= 0;
     sl_desc desc = sl_program_wanted(p, g->kind, g->x);
-    int x = -1, dx = -1, extra = -1, d_residual = -1, weight = -1, d_weight = -1, d_bias = -1;
+    int x = -1, dx = -1, extra = -1, d_residual = -1;
+    int weight = -1, bias = -1, d_weight = -1, d_bias = -1;
     int dy0 = dy->buffers[0], dy1 = two ? dy->buffers[1] : -1;
     sl_status st = tensor_buffers(d, g->norm, 0, &weight, &d_weight);
     if (!st)
-        st = tensor_buffers(d, g->norm, 1, NULL, &d_bias);
+        st = tensor_buffers(d, g->norm, 1, &bias, &d_bias);
     if (!st)
-        st = sl_program_operand(p, g->kind, g->x, &x, d->err);
+        st = operand(d, g->kind, g->x, &x);
     if (!st)
         st = sum_terms(d, g->x, 1);
-    bool converted = x != p->value_buffer[g->x]; /* then so is dx, and what is known waits */
+    bool converted = x != p->value_buffer[g->x] &&
+                     x != d->again[g->x]; /* then so is dx, and what is known waits */
     if (!st && known->n && !converted)
         extra = known->buffers[0];
     if (!st && sl_desc_stored(&desc) != desc.c)
@@ -182,11 +232,12 @@ static sl_status norm_backward(deriver *d, const sl_group *g)
     sl_step_in(step, SL_NORM_BWD_DY, dy0);
     sl_step_in(step, SL_NORM_BWD_DY2, dy1);
     sl_step_in(step, SL_NORM_BWD_X, x);
-    sl_step_in(step, SL_NORM_BWD_Y, relu ? g->y_buffer : -1);
+    sl_step_in(step, SL_NORM_BWD_Y, relu && y_kept ? g->y_buffer : -1);
     sl_step_in(step, SL_NORM_BWD_WEIGHT, weight);
     sl_step_in(step, SL_NORM_BWD_MEAN, g->mean_buffer);
     sl_step_in(step, SL_NORM_BWD_INV_STD, g->inv_std_buffer);
     sl_step_in(step, SL_NORM_BWD_EXTRA, extra);
+    sl_step_in(step, SL_NORM_BWD_BIAS, relu && !y_kept ? bias : -1);
     sl_step_out(step, SL_NORM_BWD_DX, dx);
     sl_step_out(step, SL_NORM_BWD_D_RESIDUAL, d_residual);
     sl_step_out(step, SL_NORM_BWD_D_WEIGHT, d_weight);
@@ -237,7 +288,7 @@ static sl_status linear_backward(deriver *d, const sl_group *g)
     if (!st)
         st = tensor_buffers(d, g->other, 1, NULL, &d_bias);
     if (!st)
-        st = sl_program_operand(d->p, g->kind, g->x, &x, d->err);
+        st = operand(d, g->kind, g->x, &x);
     if (!st && needs_gradient(d->p, g->x))
         st = sl_program_activation(d->p, &desc, &dx, d->err);
     sl_step *step = NULL;
@@ -326,7 +377,7 @@ static sl_status unary_backward(deriver *d, const sl_group *g)
         return push_operand(d, g->kind, g->x, dy);
     if (!needs_gradient(p, g->x))
         return SL_OK;
-    sl_status st = sl_program_operand(p, g->kind, g->x, &x, d->err);
+    sl_status st = g->kind == SL_NODE_MAX_POOL ? operand(d, g->kind, g->x, &x) : SL_OK;
     if (!st)
         st = sl_program_activation(p, &desc, &dx, d->err);
     sl_step *step = NULL;
@@ -400,17 +451,30 @@ static sl_status emit_loss(deriver *d)
 sl_status sl_program_backward(sl_program *p, sl_error *err)
 {
     deriver d = { .p = p, .err = err };
-    sl_status st = sl_alloc(&d.of, (size_t)sl_graph_values(p->graph), sizeof(terms), err);
+    size_t values = (size_t)sl_graph_values(p->graph);
+    sl_status st = sl_alloc(&d.of, values, sizeof(terms), err);
     if (!st)
-        st = emit_loss(&d);
+        st = sl_alloc(&d.again, values, sizeof(int), err);
+    if (!st)
+        st = sl_alloc(&d.source, values, sizeof(int), err);
+    if (st)
+        goto done;
+    for (size_t v = 0; v < values; v++)
+        d.again[v] = d.source[v] = -1;
+    for (size_t i = 0; i < p->n_groups; i++)
+        d.source[p->groups[i].y] = (int)i;
+    st = emit_loss(&d);
     for (size_t i = p->n_groups; i-- > 0 && !st;)
         st = group_backward(&d, &p->groups[i]);
     if (!st && p->options.input_grad) {
         st = sum_terms(&d, 0, 1);
         p->input_grad = st ? -1 : d.of[0].buffers[0];
     }
-    for (int v = 0; d.of && v < sl_graph_values(p->graph); v++)
+done:
+    for (size_t v = 0; d.of && v < values; v++)
         free(d.of[v].buffers);
     free(d.of);
+    free(d.again);
+    free(d.source);
     return st;
 }

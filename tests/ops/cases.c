@@ -282,8 +282,9 @@ static int norm_ops(const op_case *c, sl_op ops[3])
 {
     bool relu = c->variant & OP_CASE_RELU, residual = c->variant & OP_CASE_RESIDUAL;
     ops[0] = plain_op(NORM, c, SL_NORM_RUNNING_VAR + 1, SL_NORM_INV_STD + 1);
-    ops[1] = plain_op(SL_OP_NORM_BWD, c, SL_NORM_BWD_EXTRA + 1, SL_NORM_BWD_D_BIAS + 1);
-    for (int i = 0; i < 2; i++) {
+    ops[1] = plain_op(SL_OP_NORM_BWD, c, SL_NORM_BWD_BIAS + 1, SL_NORM_BWD_D_BIAS + 1);
+    ops[2] = plain_op(SL_OP_NORM_AGAIN, c, SL_NORM_AGAIN_INV_STD + 1, 1);
+    for (int i = 0; i < 3; i++) {
         ops[i].relu = relu;
         ops[i].batch_stats = c->variant & OP_CASE_BATCH_STATS;
         ops[i].residual_c = residual ? narrow(c, c->c) : 0;
@@ -291,10 +292,11 @@ static int norm_ops(const op_case *c, sl_op ops[3])
     }
     ops[0].has_in[SL_NORM_RESIDUAL] = residual;
     ops[1].has_in[SL_NORM_BWD_DY2] = c->variant & OP_CASE_DY2;
-    ops[1].has_in[SL_NORM_BWD_Y] = relu;
+    ops[1].has_in[SL_NORM_BWD_Y] = relu && residual;
+    ops[1].has_in[SL_NORM_BWD_BIAS] = relu && !residual;
     ops[1].has_in[SL_NORM_BWD_EXTRA] = c->variant & OP_CASE_EXTRA;
     ops[1].has_out[SL_NORM_BWD_D_RESIDUAL] = residual;
-    return 2;
+    return residual ? 2 : 3;
 }
 
 static int window_pool_ops(const op_case *c, sl_op ops[3], sl_op_kind bwd)

@@ -99,6 +99,15 @@ static double greatest_xhat(const sl_op *op, const float *x, const float *mean,
     return most;
 }
 
+static sum_scale norm_again_scale(const op_data *want)
+{
+    size_t channels = (size_t)want->op.x.c;
+    double inv_std = greatest(want->in[SL_NORM_AGAIN_INV_STD], channels);
+    double weight = greatest(want->in[SL_NORM_AGAIN_WEIGHT], channels);
+    const double x = 2, bias = 1; /* x - mean, at most */
+    return (sum_scale){ 1, bias + weight * inv_std * x };
+}
+
 /* want has run. The statistics' own rounding shows in y as inv_std |x| eps. */
 static sum_scale norm_scale(const op_data *want, int out)
 {
@@ -150,6 +159,8 @@ static sum_scale scale_of(const op_data *want, int out)
         return random_sum((double)op->y.n * op->y.h * op->y.w, out == 0 ? third : 1);
     case SL_OP_NORM:
         return norm_scale(want, out);
+    case SL_OP_NORM_AGAIN:
+        return norm_again_scale(want);
     case SL_OP_NORM_BWD:
         return norm_bwd_scale(want, out);
     case SL_OP_GLOBAL_POOL: /* the sum's error is divided by the pixels, too */

@@ -67,6 +67,7 @@ static const struct {
     { SL_OP_NORM_BWD, SL_NORM_BWD_X, false, SL_NORM_X },
     { SL_OP_NORM_BWD, SL_NORM_BWD_Y, true, SL_NORM_Y },
     { SL_OP_NORM_BWD, SL_NORM_BWD_WEIGHT, false, SL_NORM_WEIGHT },
+    { SL_OP_NORM_BWD, SL_NORM_BWD_BIAS, false, SL_NORM_BIAS },
     { SL_OP_NORM_BWD, SL_NORM_BWD_MEAN, true, SL_NORM_MEAN },
     { SL_OP_NORM_BWD, SL_NORM_BWD_INV_STD, true, SL_NORM_INV_STD },
     { SL_OP_RELU_BWD, SL_RELU_BWD_Y, true, 0 },
@@ -125,7 +126,7 @@ static int dy2_slot(sl_op_kind backward)
                                         : -1;
 }
 
-/* p: what L weighs the forward operation's first output with. */
+/* p: what L weighs the forward operation's first output with. forward has run. */
 static double *projection(const op_data *forward, const op_data *backward)
 {
     size_t n = op_out_count(&forward->op, 0);
@@ -138,7 +139,8 @@ static double *projection(const op_data *forward, const op_data *backward)
     int second = dy2_slot(backward->op.kind);
     const float *dy = backward->in[dy_slot(backward->op.kind)];
     const float *dy2 = second >= 0 ? backward->in[second] : NULL;
-    const float *y = backward->op.kind == SL_OP_NORM_BWD ? backward->in[SL_NORM_BWD_Y] : NULL;
+    const float *y =
+        backward->op.kind == SL_OP_NORM_BWD && backward->op.relu ? forward->out[SL_NORM_Y] : NULL;
     for (size_t i = 0; i < n; i++)
         p[i] = y && y[i] <= 0 ? 0 : (double)dy[i] + (dy2 ? (double)dy2[i] : 0);
     return p;

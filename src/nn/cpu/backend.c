@@ -9,6 +9,7 @@ static const sl_cpu_op *const ops[SL_OP_COUNT] = {
     [SL_OP_CONV_BWD_DATA] = &sl_cpu_conv_bwd_data,
     [SL_OP_CONV_BWD_WEIGHTS] = &sl_cpu_conv_bwd_weights,
     [SL_OP_NORM] = &sl_cpu_norm,
+    [SL_OP_NORM_AGAIN] = &sl_cpu_norm_again,
     [SL_OP_NORM_BWD] = &sl_cpu_norm_bwd,
     [SL_OP_RELU] = &sl_cpu_relu,
     [SL_OP_RELU_BWD] = &sl_cpu_relu_bwd,

@@ -38,10 +38,11 @@ typedef struct {
 } sl_cpu_op;
 
 extern const sl_cpu_op sl_cpu_conv, sl_cpu_conv_bwd_data, sl_cpu_conv_bwd_weights, sl_cpu_norm,
-    sl_cpu_norm_bwd, sl_cpu_relu, sl_cpu_relu_bwd, sl_cpu_add, sl_cpu_max_pool, sl_cpu_max_pool_bwd,
-    sl_cpu_avg_pool, sl_cpu_avg_pool_bwd, sl_cpu_concat, sl_cpu_concat_bwd, sl_cpu_subsample,
-    sl_cpu_subsample_bwd, sl_cpu_shake, sl_cpu_shake_bwd, sl_cpu_dropout, sl_cpu_convert,
-    sl_cpu_global_pool, sl_cpu_global_pool_bwd, sl_cpu_linear, sl_cpu_linear_bwd, sl_cpu_xent;
+    sl_cpu_norm_again, sl_cpu_norm_bwd, sl_cpu_relu, sl_cpu_relu_bwd, sl_cpu_add, sl_cpu_max_pool,
+    sl_cpu_max_pool_bwd, sl_cpu_avg_pool, sl_cpu_avg_pool_bwd, sl_cpu_concat, sl_cpu_concat_bwd,
+    sl_cpu_subsample, sl_cpu_subsample_bwd, sl_cpu_shake, sl_cpu_shake_bwd, sl_cpu_dropout,
+    sl_cpu_convert, sl_cpu_global_pool, sl_cpu_global_pool_bwd, sl_cpu_linear, sl_cpu_linear_bwd,
+    sl_cpu_xent;
 
 /* Blocks that so many channels fill, and how many of them the given block holds: 0 behind the
  * last, 16 but in the last. */

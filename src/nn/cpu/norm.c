@@ -12,9 +12,9 @@ typedef struct {
     double a[SL_BLOCK], b[SL_BLOCK];
 } tile_sums;
 
-/* What pass 2 needs of each block of channels. */
+/* Of each block of channels: y = (x - mean) * scale + shift; b and c are of the gradient. */
 typedef struct {
-    float mean[SL_BLOCK], scale[SL_BLOCK], b[SL_BLOCK], c[SL_BLOCK];
+    float mean[SL_BLOCK], scale[SL_BLOCK], shift[SL_BLOCK], b[SL_BLOCK], c[SL_BLOCK];
 } block_factors;
 
 typedef struct {
@@ -144,17 +144,17 @@ static void forward_block(const sl_op *op, const extent *e, const vectors *v, co
         v->inv_std[i] = (float)(1 / sqrt(var + (double)SL_NORM_EPS));
         factors->mean[c] = v->mean[i];
         factors->scale[c] = v->inv_std[i] * v->weight[i];
-        factors->c[c] = v->bias[i];
+        factors->shift[c] = v->bias[i];
     }
 }
 
-static void normalize_tile(const sl_cpu_kernel *k, const extent *e, const void *const *in, void *y,
-                           size_t t, const block_factors *f)
+static void normalize_tile(const sl_cpu_kernel *k, const extent *e, const void *x,
+                           const void *residual, void *y, size_t t, const block_factors *f)
 {
-    const void *residual = residual_lanes(e, t) ? in[SL_NORM_RESIDUAL] : NULL;
+    const void *added = residual_lanes(e, t) ? residual : NULL;
     sl_cpu_loops(k)->normalize(
-        sl_cpu_at(in[SL_NORM_X], x_offset(e, t)), sl_cpu_at(residual, residual_offset(e, t)),
-        sl_cpu_to(y, y_offset(e, t)), e->pixels, f->mean, f->scale, f->c, k->base.op.relu);
+        sl_cpu_at(x, x_offset(e, t)), sl_cpu_at(added, residual_offset(e, t)),
+        sl_cpu_to(y, y_offset(e, t)), e->pixels, f->mean, f->scale, f->shift, k->base.op.relu);
 }
 
 static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
@@ -177,8 +177,44 @@ static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, 
             forward_block(op, &e, &v, sums, block, &factors[block]);
 #pragma omp for schedule(static)
         for (size_t t = 0; t < e.tiles; t++)
-            normalize_tile(k, &e, in, out[SL_NORM_Y], t, &factors[t % e.blocks]);
+            normalize_tile(k, &e, in[SL_NORM_X], in[SL_NORM_RESIDUAL], out[SL_NORM_Y], t,
+                           &factors[t % e.blocks]);
     }
+    return SL_OK;
+}
+
+/* From the statistics that the forward pass has left; bias may be NULL. */
+static void set_factors(const extent *e, const float *mean, const float *inv_std,
+                        const float *weight, const float *bias, block_factors *factors)
+{
+    memset(factors, 0, e->blocks * sizeof *factors);
+    for (size_t i = 0; i < e->channels; i++) {
+        block_factors *f = &factors[i / SL_BLOCK];
+        size_t c = i % SL_BLOCK;
+        f->mean[c] = mean[i];
+        f->scale[c] = inv_std[i] * weight[i];
+        f->shift[c] = bias ? bias[i] : 0;
+    }
+}
+
+static sl_status plan_again(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
+{
+    (void)err;
+    *scratch_bytes = sl_cpu_blocks(&k->base.op.x) * sizeof(block_factors);
+    return SL_OK;
+}
+
+static sl_status run_again(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
+                           sl_error *err)
+{
+    (void)err;
+    const extent e = extent_of(&k->base.op);
+    block_factors *factors = scratch;
+    set_factors(&e, in[SL_NORM_AGAIN_MEAN], in[SL_NORM_AGAIN_INV_STD], in[SL_NORM_AGAIN_WEIGHT],
+                in[SL_NORM_AGAIN_BIAS], factors);
+#pragma omp parallel for schedule(static)
+    for (size_t t = 0; t < e.tiles; t++)
+        normalize_tile(k, &e, in[SL_NORM_AGAIN_X], NULL, out[0], t, &factors[t % e.blocks]);
     return SL_OK;
 }
 
@@ -202,7 +238,6 @@ static void backward_block(const sl_op *op, const extent *e, const void *const *
         double s = (double)inv_std[i], scale = s * (double)weight[i];
         d_bias[i] = (float)dz[c];
         d_weight[i] = (float)(dz_x[c] * s);
-        f->scale[c] = (float)scale;
         if (op->batch_stats) {
             f->b[c] = (float)(-scale * s * s * dz_x[c] / e->count);
             f->c[c] = (float)(-scale * dz[c] / e->count);
@@ -212,7 +247,7 @@ static void backward_block(const sl_op *op, const extent *e, const void *const *
 
 /* The gradient before ReLU of tile t, summed while it is written to the residual's. */
 static void sum_tile(const sl_cpu_kernel *k, const extent *e, const void *const *in,
-                     void *d_residual, size_t t, const float *mean, tile_sums *sums)
+                     void *d_residual, size_t t, const block_factors *f, tile_sums *sums)
 {
     size_t y = y_offset(e, t);
     int lanes = residual_lanes(e, t);
@@ -220,8 +255,8 @@ static void sum_tile(const sl_cpu_kernel *k, const extent *e, const void *const 
     sl_cpu_loops(k)->norm_bwd_sums(
         sl_cpu_at(in[SL_NORM_BWD_DY], y), sl_cpu_at(in[SL_NORM_BWD_DY2], y),
         sl_cpu_at(in[SL_NORM_BWD_Y], y), sl_cpu_at(in[SL_NORM_BWD_X], x_offset(e, t)),
-        lanes ? sl_cpu_to(d_residual, residual_offset(e, t)) : NULL, lanes, e->pixels, mean,
-        sums->a, sums->b);
+        lanes ? sl_cpu_to(d_residual, residual_offset(e, t)) : NULL, lanes, e->pixels, f->mean,
+        f->scale, in[SL_NORM_BWD_BIAS] ? f->shift : NULL, sums->a, sums->b);
 }
 
 /* dx of tile t. Where d_residual has all of dz it is read instead of up to three inputs. */
@@ -231,13 +266,15 @@ static void apply_tile(const sl_cpu_kernel *k, const extent *e, const void *cons
     size_t y = y_offset(e, t), x = x_offset(e, t);
     const void *dy = sl_cpu_at(in[SL_NORM_BWD_DY], y), *dy2 = sl_cpu_at(in[SL_NORM_BWD_DY2], y);
     const void *mask = sl_cpu_at(in[SL_NORM_BWD_Y], y);
+    const float *shift = in[SL_NORM_BWD_BIAS] ? f->shift : NULL;
     if (d_residual && residual_lanes(e, t) == sl_cpu_lanes_of((int)e->channels, t % e->blocks)) {
         dy = sl_cpu_at(d_residual, residual_offset(e, t));
         dy2 = mask = NULL;
+        shift = NULL;
     }
     sl_cpu_loops(k)->norm_bwd_apply(dy, dy2, mask, sl_cpu_at(in[SL_NORM_BWD_X], x),
                                     sl_cpu_at(in[SL_NORM_BWD_EXTRA], x), sl_cpu_to(dx, x),
-                                    e->pixels, f->mean, f->scale, f->b, f->c);
+                                    e->pixels, f->mean, f->scale, shift, f->b, f->c);
 }
 
 static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
@@ -245,19 +282,17 @@ static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *o
 {
     (void)err;
     const extent e = extent_of(&k->base.op);
-    const float *mean = in[SL_NORM_BWD_MEAN];
     void *d_residual = out[SL_NORM_BWD_D_RESIDUAL];
     tile_sums *sums = scratch;
     block_factors *factors = (block_factors *)(sums + e.tiles);
 
-    memset(factors, 0, e.blocks * sizeof *factors);
-    for (size_t i = 0; i < e.channels; i++)
-        factors[i / SL_BLOCK].mean[i % SL_BLOCK] = mean[i];
+    set_factors(&e, in[SL_NORM_BWD_MEAN], in[SL_NORM_BWD_INV_STD], in[SL_NORM_BWD_WEIGHT],
+                in[SL_NORM_BWD_BIAS], factors);
 #pragma omp parallel
     {
 #pragma omp for schedule(static)
         for (size_t t = 0; t < e.tiles; t++)
-            sum_tile(k, &e, in, d_residual, t, factors[t % e.blocks].mean, &sums[t]);
+            sum_tile(k, &e, in, d_residual, t, &factors[t % e.blocks], &sums[t]);
 #pragma omp for schedule(static)
         for (size_t block = 0; block < e.blocks; block++)
             backward_block(&k->base.op, &e, in, out, sums, block, &factors[block]);
@@ -269,4 +304,5 @@ static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *o
 }
 
 const sl_cpu_op sl_cpu_norm = { .supports = supports, .plan = plan, .run = run };
+const sl_cpu_op sl_cpu_norm_again = { .supports = supports, .plan = plan_again, .run = run_again };
 const sl_cpu_op sl_cpu_norm_bwd = { .supports = supports, .plan = plan, .run = run_bwd };

@@ -21,26 +21,27 @@ INLINE void add_to_double(double to[LANES], const v16 *partial, size_t n)
         to[c] += (double)sum[c];
 }
 
-/* Calls of(more, dy2, y) with the constant NULL in place of each that is NULL, so that every one of
- * the eight becomes a loop without branches. */
-#define SPECIALIZE(of, more)      \
-    do {                          \
-        if (more && dy2 && y)     \
-            of(more, dy2, y);     \
-        else if (more && y)       \
-            of(more, NULL, y);    \
-        else if (more && dy2)     \
-            of(more, dy2, NULL);  \
-        else if (more)            \
-            of(more, NULL, NULL); \
-        else if (dy2 && y)        \
-            of(NULL, dy2, y);     \
-        else if (y)               \
-            of(NULL, NULL, y);    \
-        else if (dy2)             \
-            of(NULL, dy2, NULL);  \
-        else                      \
-            of(NULL, NULL, NULL); \
+/* Calls of(more, dy2, y, shift) with the constant NULL in place of each that is NULL (and of shift
+ * if there is y), so that every one of the twelve becomes a loop without branches. */
+#define SPECIALIZE(of, more)                      \
+    do {                                          \
+        if (y)                                    \
+            SPECIALIZE_DY(of, more, y, NULL);     \
+        else if (shift)                           \
+            SPECIALIZE_DY(of, more, NULL, shift); \
+        else                                      \
+            SPECIALIZE_DY(of, more, NULL, NULL);  \
+    } while (0)
+#define SPECIALIZE_DY(of, more, y, shift) \
+    do {                                  \
+        if (more && dy2)                  \
+            of(more, dy2, y, shift);      \
+        else if (more)                    \
+            of(more, NULL, y, shift);     \
+        else if (dy2)                     \
+            of(NULL, dy2, y, shift);      \
+        else                              \
+            of(NULL, NULL, y, shift);     \
     } while (0)
 
 #define BF16 0

@@ -20,17 +20,20 @@ typedef struct {
                       const float mean[16], const float scale[16], const float shift[16],
                       bool relu);
 
-    /* dz = dy + dy2 where y > 0 (y NULL: everywhere); its first lanes channels stored to
-     * d_residual, the others there zero; sums over the tile sum_dz += dz, sum_dz_x += dz * (x -
-     * mean). */
+    /* dz = dy + dy2 where y > 0 (y NULL: where normalize gives a positive number with this shift;
+     * shift NULL, too: everywhere); its first lanes channels stored to d_residual, the others there
+     * zero; sums over the tile sum_dz += dz, sum_dz_x += dz * (x - mean). */
     void (*norm_bwd_sums)(const void *dy, const void *dy2, const void *y, const void *x,
                           void *d_residual, int lanes, size_t pixels, const float mean[16],
-                          double sum_dz[16], double sum_dz_x[16]);
+                          const float scale[16], const float *shift, double sum_dz[16],
+                          double sum_dz_x[16]);
 
-    /* dx = dz * a + (x - mean) * b + c + extra, with dz as above. dx may be dy, dy2, x or extra. */
+    /* dx = dz * scale + (x - mean) * b + c + extra, with dz as above. dx may be dy, dy2, x or
+     * extra. */
     void (*norm_bwd_apply)(const void *dy, const void *dy2, const void *y, const void *x,
                            const void *extra, void *dx, size_t pixels, const float mean[16],
-                           const float a[16], const float b[16], const float c[16]);
+                           const float scale[16], const float *shift, const float b[16],
+                           const float c[16]);
 
     /* Elementwise over n numbers; outputs may be inputs. */
     void (*add)(const void *a, const void *b, void *y, size_t n, bool relu);

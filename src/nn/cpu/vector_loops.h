@@ -106,23 +106,27 @@ static void TYPED(normalize)(const void *x, const void *residual, void *y, size_
 
 INLINE void TYPED(bwd_sums_loop)(const void *dy, const void *dy2, const void *y, const void *x,
                                  void *d_residual, int lanes, size_t pixels, const float *mean,
-                                 double *sum_dz, double *sum_dz_x)
+                                 const float *scale, const float *shift, double *sum_dz,
+                                 double *sum_dz_x)
 {
-    const v16 m = LOAD(mean);
+    const v16 m = LOAD(mean), a = LOAD(scale), cut = shift ? LOAD(shift) : m;
     const v16i kept = FIRST_LANES(lanes);
     for (size_t done = 0; done < pixels; done += CHUNK) {
         size_t end = pixels - done < CHUNK ? pixels : done + CHUNK;
         v16 sum = { 0 }, sum_x = { 0 };
         for (size_t i = done; i < end; i++) {
+            const v16 from_mean = GET16(x, i * LANES) - m;
             v16 dz = GET16(dy, i * LANES);
             if (dy2)
                 dz += GET16(dy2, i * LANES);
             if (y)
                 dz = MASK(GET16(y, i * LANES) > 0, dz);
+            if (shift)
+                dz = MASK(from_mean * a + cut > 0, dz);
             if (d_residual)
                 PUT16(d_residual, i * LANES, MASK(kept, dz));
             sum += dz;
-            sum_x += dz * (GET16(x, i * LANES) - m);
+            sum_x += dz * from_mean;
         }
         add_to_double(sum_dz, &sum, 1);
         add_to_double(sum_dz_x, &sum_x, 1);
@@ -131,27 +135,33 @@ INLINE void TYPED(bwd_sums_loop)(const void *dy, const void *dy2, const void *y,
 
 static void TYPED(norm_bwd_sums)(const void *dy, const void *dy2, const void *y, const void *x,
                                  void *d_residual, int lanes, size_t pixels,
-                                 const float mean[LANES], double sum_dz[LANES],
-                                 double sum_dz_x[LANES])
+                                 const float mean[LANES], const float scale[LANES],
+                                 const float *shift, double sum_dz[LANES], double sum_dz_x[LANES])
 {
-#define CASE(residual, second, mask) \
-    TYPED(bwd_sums_loop)(dy, second, mask, x, residual, lanes, pixels, mean, sum_dz, sum_dz_x)
+#define CASE(residual, second, mask, below) \
+    TYPED(bwd_sums_loop)                    \
+    (dy, second, mask, x, residual, lanes, pixels, mean, scale, below, sum_dz, sum_dz_x)
     SPECIALIZE(CASE, d_residual);
 #undef CASE
 }
 
 INLINE void TYPED(bwd_apply_loop)(const void *dy, const void *dy2, const void *y, const void *x,
                                   const void *extra, void *dx, size_t pixels, const float *mean,
-                                  const float *a, const float *b, const float *c)
+                                  const float *scale, const float *shift, const float *b,
+                                  const float *c)
 {
-    const v16 m = LOAD(mean), va = LOAD(a), vb = LOAD(b), vc = LOAD(c);
+    const v16 m = LOAD(mean), a = LOAD(scale), vb = LOAD(b), vc = LOAD(c);
+    const v16 cut = shift ? LOAD(shift) : m;
     for (size_t i = 0; i < pixels; i++) {
+        const v16 from_mean = GET16(x, i * LANES) - m;
         v16 dz = GET16(dy, i * LANES);
         if (dy2)
             dz += GET16(dy2, i * LANES);
         if (y)
             dz = MASK(GET16(y, i * LANES) > 0, dz);
-        v16 v = dz * va + (GET16(x, i * LANES) - m) * vb + vc;
+        if (shift)
+            dz = MASK(from_mean * a + cut > 0, dz);
+        v16 v = dz * a + from_mean * vb + vc;
         if (extra)
             v += GET16(extra, i * LANES);
         PUT16(dx, i * LANES, v);
@@ -160,11 +170,11 @@ INLINE void TYPED(bwd_apply_loop)(const void *dy, const void *dy2, const void *y
 
 static void TYPED(norm_bwd_apply)(const void *dy, const void *dy2, const void *y, const void *x,
                                   const void *extra, void *dx, size_t pixels,
-                                  const float mean[LANES], const float a[LANES],
-                                  const float b[LANES], const float c[LANES])
+                                  const float mean[LANES], const float scale[LANES],
+                                  const float *shift, const float b[LANES], const float c[LANES])
 {
-#define CASE(more, second, mask) \
-    TYPED(bwd_apply_loop)(dy, second, mask, x, more, dx, pixels, mean, a, b, c)
+#define CASE(more, second, mask, below) \
+    TYPED(bwd_apply_loop)(dy, second, mask, x, more, dx, pixels, mean, scale, below, b, c)
     SPECIALIZE(CASE, extra);
 #undef CASE
 }

@@ -18,6 +18,7 @@ static kernel_fn *const kernels[SL_OP_COUNT] = {
     [SL_OP_CONV_BWD_DATA] = sl_ref_conv_bwd_data,
     [SL_OP_CONV_BWD_WEIGHTS] = sl_ref_conv_bwd_weights,
     [SL_OP_NORM] = sl_ref_norm,
+    [SL_OP_NORM_AGAIN] = sl_ref_norm_again,
     [SL_OP_NORM_BWD] = sl_ref_norm_bwd,
     [SL_OP_RELU] = sl_ref_relu,
     [SL_OP_RELU_BWD] = sl_ref_relu_bwd,

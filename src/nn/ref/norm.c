@@ -88,23 +88,38 @@ void sl_ref_norm(const sl_op *op, const void *const *in, void *const *out)
             batch_moments(op, x, c, &mean, &var);
             update_running(&running_mean[c], &running_var[c], mean, var, channel_count(op));
         }
-        double inv_std = 1 / sqrt(var + (double)SL_NORM_EPS);
         saved_mean[c] = (float)mean;
-        saved_inv_std[c] = (float)inv_std;
+        saved_inv_std[c] = (float)(1 / sqrt(var + (double)SL_NORM_EPS));
         for (int n = 0; n < op->x.n; n++)
             normalize(x + plane_start(op, stored, n, c),
                       residual && c < residual_c ? residual + plane_start(op, residual_c, n, c)
                                                  : NULL,
-                      y + plane_start(op, op->x.c, n, c), plane_size(op), mean,
-                      inv_std * (double)weight[c], (double)bias[c], op->relu);
+                      y + plane_start(op, op->x.c, n, c), plane_size(op), (double)saved_mean[c],
+                      (double)saved_inv_std[c] * (double)weight[c], (double)bias[c], op->relu);
+    }
+}
+
+void sl_ref_norm_again(const sl_op *op, const void *const *in, void *const *out)
+{
+    const float *x = in[SL_NORM_AGAIN_X];           /* (N,C,H,W) of (N,stored,H,W) */
+    const float *weight = in[SL_NORM_AGAIN_WEIGHT]; /* (C), as are the other vectors */
+    const float *bias = in[SL_NORM_AGAIN_BIAS];
+    const float *mean = in[SL_NORM_AGAIN_MEAN], *inv_std = in[SL_NORM_AGAIN_INV_STD];
+    float *y = out[0]; /* (N,C,H,W) */
+    for (int n = 0; n < op->x.n; n++) {
+        for (int c = 0; c < op->x.c; c++)
+            normalize(x + plane_start(op, sl_desc_stored(&op->x), n, c), NULL,
+                      y + plane_start(op, op->x.c, n, c), plane_size(op), (double)mean[c],
+                      (double)inv_std[c] * (double)weight[c], (double)bias[c], op->relu);
     }
 }
 
 /* A channel of one image. */
 typedef struct {
-    const float *dy, *dy2, *y; /* dy2, and y without ReLU, are NULL */
+    const float *dy, *dy2, *y; /* NULL: dy2 of one consumer; y without ReLU, or unless kept */
     const float *x;
-    double mean, inv_std;
+    double mean, inv_std, weight, bias;
+    bool relu;
 } plane;
 
 static plane plane_of(const sl_op *op, const void *const *in, int n, int c)
@@ -112,26 +127,38 @@ static plane plane_of(const sl_op *op, const void *const *in, int n, int c)
     const float *dy = in[SL_NORM_BWD_DY], *dy2 = in[SL_NORM_BWD_DY2], *y = in[SL_NORM_BWD_Y];
     const float *x = in[SL_NORM_BWD_X]; /* (N,C,H,W) of (N,stored,H,W); those above (N,C,H,W) */
     const float *mean = in[SL_NORM_BWD_MEAN], *inv_std = in[SL_NORM_BWD_INV_STD]; /* (C) */
+    const float *weight = in[SL_NORM_BWD_WEIGHT], *bias = in[SL_NORM_BWD_BIAS];
     size_t start = plane_start(op, op->x.c, n, c);
     return (plane){ .dy = dy + start,
                     .dy2 = dy2 ? dy2 + start : NULL,
-                    .y = op->relu ? y + start : NULL,
+                    .y = y ? y + start : NULL,
                     .x = x + plane_start(op, sl_desc_stored(&op->x), n, c),
                     .mean = (double)mean[c],
-                    .inv_std = (double)inv_std[c] };
-}
-
-/* The gradient before ReLU: dy + dy2, but 0 where ReLU cut. */
-static double dz_at(const plane *p, size_t i)
-{
-    if (p->y && p->y[i] <= 0)
-        return 0;
-    return (double)p->dy[i] + (p->dy2 ? (double)p->dy2[i] : 0);
+                    .inv_std = (double)inv_std[c],
+                    .weight = (double)weight[c],
+                    .bias = bias ? (double)bias[c] : 0,
+                    .relu = op->relu };
 }
 
 static double xhat_at(const plane *p, size_t i)
 {
     return ((double)p->x[i] - p->mean) * p->inv_std;
+}
+
+/* Did ReLU cut? */
+static bool is_cut(const plane *p, size_t i)
+{
+    if (p->relu && p->y)
+        return p->y[i] <= 0;
+    return p->relu && xhat_at(p, i) * p->weight + p->bias <= 0;
+}
+
+/* The gradient before ReLU: dy + dy2, but 0 where ReLU cut. */
+static double dz_at(const plane *p, size_t i)
+{
+    if (is_cut(p, i))
+        return 0;
+    return (double)p->dy[i] + (p->dy2 ? (double)p->dy2[i] : 0);
 }
 
 /* dx = scale (dz - mean_dz - xhat mean_dz_xhat) + extra, d_residual = dz. */
@@ -150,7 +177,6 @@ static void input_gradient(const plane *p, size_t pixels, double scale, double m
 /* dx may be the memory of dy, dy2, x or extra: each number is read before it is written. */
 void sl_ref_norm_bwd(const sl_op *op, const void *const *in, void *const *out)
 {
-    const float *weight = in[SL_NORM_BWD_WEIGHT];    /* (C), as are the other vectors */
     const float *extra = in[SL_NORM_BWD_EXTRA];      /* (N,C,H,W) of (N,stored,H,W), or NULL */
     float *dx = out[SL_NORM_BWD_DX];                 /* (N,C,H,W) of (N,stored,H,W) */
     float *d_residual = out[SL_NORM_BWD_D_RESIDUAL]; /* (N,residual_c,H,W) or NULL */
@@ -173,7 +199,7 @@ void sl_ref_norm_bwd(const sl_op *op, const void *const *in, void *const *out)
             plane p = plane_of(op, in, n, c);
             size_t start = plane_start(op, sl_desc_stored(&op->x), n, c);
             input_gradient(
-                &p, plane_size(op), (double)weight[c] * p.inv_std, op->batch_stats ? sum_dz / m : 0,
+                &p, plane_size(op), p.weight * p.inv_std, op->batch_stats ? sum_dz / m : 0,
                 op->batch_stats ? sum_dz_xhat / m : 0, extra ? extra + start : NULL, dx + start,
                 d_residual && c < residual_c ? d_residual + plane_start(op, residual_c, n, c)
                                              : NULL);

@@ -13,6 +13,7 @@ void sl_ref_conv(const sl_op *op, const void *const *in, void *const *out);
 void sl_ref_conv_bwd_data(const sl_op *op, const void *const *in, void *const *out);
 void sl_ref_conv_bwd_weights(const sl_op *op, const void *const *in, void *const *out);
 void sl_ref_norm(const sl_op *op, const void *const *in, void *const *out);
+void sl_ref_norm_again(const sl_op *op, const void *const *in, void *const *out);
 void sl_ref_norm_bwd(const sl_op *op, const void *const *in, void *const *out);
 void sl_ref_relu(const sl_op *op, const void *const *in, void *const *out);
 void sl_ref_relu_bwd(const sl_op *op, const void *const *in, void *const *out);
