@@ -19,6 +19,7 @@ struct sl_plan {
     sl_recording *recording;
     bool warm; /* has run once, so that nothing is set up while a recording is made */
     bool profiling;
+    size_t profiled_runs;
 };
 
 static const sl_backend *backend_of(const sl_plan *plan)
@@ -256,6 +257,7 @@ static sl_status pass(sl_plan *plan, sl_error *err)
         if (st)
             sl_error_at(err, st, "%s", sl_op_text(&plan->program.steps[i].op, text, sizeof text));
     }
+    plan->profiled_runs += plan->profiling;
     return st;
 }
 
@@ -444,6 +446,7 @@ size_t sl_plan_arena_bytes(const sl_plan *plan)
 void sl_plan_profile(sl_plan *plan, bool on)
 {
     plan->profiling = on;
+    plan->profiled_runs = 0;
     for (size_t i = 0; i < plan->program.n_steps; i++)
         plan->program.steps[i].seconds = 0;
 }
@@ -451,15 +454,5 @@ void sl_plan_profile(sl_plan *plan, bool on)
 void sl_plan_profile_report(const sl_plan *plan, void (*emit)(void *user, const char *line),
                             void *user)
 {
-    const sl_program *p = &plan->program;
-    double total = 0;
-    for (size_t i = 0; i < p->n_steps; i++)
-        total += p->steps[i].seconds;
-    for (size_t i = 0; i < p->n_steps; i++) {
-        char text[96], line[160];
-        snprintf(line, sizeof line, "%9.3f ms %5.1f %%  %s", 1e3 * p->steps[i].seconds,
-                 total > 0 ? 100 * p->steps[i].seconds / total : 0,
-                 sl_op_text(&p->steps[i].op, text, sizeof text));
-        emit(user, line);
-    }
+    sl_program_profile(&plan->program, plan->profiled_runs, emit, user);
 }

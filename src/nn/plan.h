@@ -68,8 +68,9 @@ float *sl_plan_shake_beta(sl_plan *plan, int b);
 /* What it holds: arena, packed weights not included. */
 size_t sl_plan_arena_bytes(const sl_plan *plan);
 
-/* Time per operation of the runs since creation or the last reset, if profiling was switched on:
- * for `softlabel bench --profile`. Writes a table to out lines through emit. */
+/* For `softlabel bench --profile`, switched on and reset by the first: lines with the time of the
+ * runs since, by kind and by operation, with GFLOP/s or GB/s (each activation counted once), and
+ * with what the arena holds when it is fullest. */
 void sl_plan_profile(sl_plan *plan, bool on);
 void sl_plan_profile_report(const sl_plan *plan, void (*emit)(void *user, const char *line),
                             void *user);

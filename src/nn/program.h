@@ -87,6 +87,10 @@ SL_CHECK sl_status sl_program_place(sl_program *p, sl_error *err);    /* arena.c
 /* Fills draws (draws_bytes) as sl_plan_draw says: draw.c. */
 void sl_program_draw(const sl_program *p, uint64_t key, unsigned char *draws);
 
+/* Writes lines about the steps' times, of so many runs, and about the arena: profile.c. */
+void sl_program_profile(const sl_program *p, size_t runs, void (*emit)(void *, const char *),
+                        void *user);
+
 /* The operation that a group asks for, without its buffers: group.c, for supports() and lower.c. */
 sl_op sl_group_op(const sl_program *p, const sl_group *g);
 
