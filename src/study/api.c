@@ -216,7 +216,7 @@ static sl_status show_image(const sl_api *api, sl_request *r, const sl_participa
     if (!st)
         return SL_OK;
     sl_log(SL_LOG_WARNING, "an image can't be shown: %s", sl_error_text(&why, text, sizeof text));
-    return sl_api_refuse(r, 500, "image", "the image can't be shown at the moment", err);
+    return sl_api_refuse(r, 404, "image", "the image can't be shown at the moment", err);
 }
 
 /* ---- all calls ---- */

@@ -1,6 +1,7 @@
 /* Many bots at once over one libcurl multi handle. */
 #include "base/file.h"
 #include "study/bot.h"
+#include "study/image_file.h"
 #include "study/study.h"
 #include <arpa/inet.h>
 #include <curl/curl.h>

@@ -32,6 +32,8 @@ const sl_wording_member sl_wording_members[] = {
     { "preview", true },
     { "offline", false },
     { "not_stored", false },
+    { "image_failed", false },
+    { "retry_button", false },
     { "submit_button", false },
     { "finish_button", false },
     { NULL, false },

@@ -1,5 +1,6 @@
 /* A pool out of a folder: <class>/<file>, or <file> for images of no known class. */
 #include "base/file.h"
+#include "study/image_file.h"
 #include "study/images.h"
 #include <dirent.h>
 #include <errno.h>
@@ -8,25 +9,6 @@
 #include <sys/stat.h>
 
 #define MAX_FILES 1000000u
-
-const char *sl_image_type(const unsigned char *bytes, size_t n)
-{
-    static const struct {
-        const char *magic, *type;
-        size_t n;
-    } known[] = {
-        { "\x89PNG\r\n\x1a\n", "image/png", 8 },
-        { "\xff\xd8\xff", "image/jpeg", 3 },
-        { "GIF87a", "image/gif", 6 },
-        { "GIF89a", "image/gif", 6 },
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (n >= known[i].n && memcmp(bytes, known[i].magic, known[i].n) == 0)
-            return known[i].type;
-    return n >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0
-               ? "image/webp"
-               : NULL;
-}
 
 typedef struct {
     sl_images *images;
@@ -155,4 +137,25 @@ sl_status sl_pool_read_folder(sl_images *images, sl_pool_id id, const char *dir,
     free(real);
     free(path);
     return st;
+}
+
+sl_status sl_images_check_files(const sl_images *images, sl_mistakes *mistakes, sl_error *err)
+{
+    for (int p = 0; p < SL_POOLS; p++) {
+        const sl_pool *pool = &images->pool[p];
+        for (size_t i = 0; i < pool->n && !pool->pixels; i++) {
+            const char *path = pool->items[i].path, *damage = NULL;
+            unsigned char *bytes = NULL;
+            size_t n = 0;
+            sl_status st = sl_file_read(path, SL_IMAGE_MAX_BYTES, &bytes, &n, err);
+            if (st == SL_ENOMEM)
+                return st;
+            if (st)
+                sl_mistakes_add_error(mistakes, sl_pool_names[p], err);
+            else if ((damage = sl_image_damage(bytes, n)))
+                sl_mistakes_add(mistakes, "%s: %s; save it anew or take it out", path, damage);
+            free(bytes);
+        }
+    }
+    return SL_OK;
 }

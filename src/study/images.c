@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "data/synth.h"
+#include "study/image_file.h"
 #include "study/png.h"
 #include "study/streams.h"
 #include <stdlib.h>

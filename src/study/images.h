@@ -5,8 +5,6 @@
 
 #include "study/config.h"
 
-#define SL_IMAGE_MAX_BYTES ((size_t)8 << 20) /* of one image file */
-
 typedef struct {
     int truth;        /* its class, -1: nobody said */
     uint32_t index;   /* its number in the data set */
@@ -43,10 +41,12 @@ SL_CHECK sl_status sl_images_read(const sl_images *images, sl_pool_id pool, size
 /* Whether two images of two pools are one and the same. */
 bool sl_images_same(const sl_images *images, sl_pool_id a, size_t i, sl_pool_id b, size_t j);
 
+/* Reads every image file to its end: a file that browsers can't show goes to mistakes. */
+SL_CHECK sl_status sl_images_check_files(const sl_images *images, sl_mistakes *mistakes,
+                                         sl_error *err);
+
 /* For images.c: one pool out of a folder of files. */
 SL_CHECK sl_status sl_pool_read_folder(sl_images *images, sl_pool_id id, const char *dir,
                                        sl_mistakes *mistakes, sl_error *err);
-/* What an image's first bytes say it is, NULL if no browser shows it. */
-const char *sl_image_type(const unsigned char *bytes, size_t n);
 
 #endif

@@ -28,7 +28,7 @@ static json_t *make_wording(void)
 {
     return json_pack(
         "{s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o,"
-        " s:s, s:s, s:s, s:s}",
+        " s:s, s:s, s:s, s:s, s:s, s:s}",
         "consent",
         paragraphs(
             "You are invited to take part in a study of how people see pictures. You will "
@@ -81,6 +81,7 @@ static json_t *make_wording(void)
         "offline", "The connection is lost. Your answers are kept and will be sent again.",
         "not_stored",
         "Your answers can't be stored at the moment. They are kept and will be sent again.",
+        "image_failed", "The picture can't be loaded.", "retry_button", "Try again",
         "submit_button", "Submit", "finish_button", "Finish");
 }
 

@@ -561,3 +561,5 @@ sl_status sl_study_serve(sl_study *study, const sl_study_serve_options *options,
         close(lock);
     return st;
 }
+    if (!st)
+        st = sl_study_check_files(study, err);

@@ -26,8 +26,11 @@ sl_status sl_study_check(const char *dir, const sl_study_data *data, sl_study_mi
     *n_mistakes = 0;
     sl_status st = read_all(&config, &images, dir, data, &mistakes, err);
     if (!st) {
+        st = sl_images_check_files(&images, &mistakes, err);
         sl_images_release(&images);
         sl_study_config_release(&config);
+    }
+    if (!st) {
         for (size_t i = 0; i < sl_mistakes_lines(&mistakes); i++)
             tell(user, mistakes.lines[i]);
         *n_mistakes = mistakes.n;
@@ -37,6 +40,16 @@ sl_status sl_study_check(const char *dir, const sl_study_data *data, sl_study_mi
     }
     sl_mistakes_release(&mistakes);
     return st ? sl_error_at(err, st, "%s", dir) : SL_OK;
+}
+
+sl_status sl_study_check_files(const sl_study *study, sl_error *err)
+{
+    sl_mistakes mistakes = { 0 };
+    sl_status st = sl_images_check_files(&study->images, &mistakes, err);
+    if (!st)
+        st = sl_mistakes_status(&mistakes, err);
+    sl_mistakes_release(&mistakes);
+    return st;
 }
 
 static sl_status open_into(sl_study *study, const char *dir, const sl_study_data *data,

@@ -15,4 +15,7 @@ struct sl_study {
     char password[33];
 };
 
+/* Whether every image file can be shown; SL_EFORMAT with the first that can't. */
+SL_CHECK sl_status sl_study_check_files(const sl_study *study, sl_error *err);
+
 #endif

@@ -106,6 +106,8 @@ static void test_every_mistake_is_told(void **state)
           "{\"images\":{\"source\":\"folder\",\"folder\":\"one\"},"
           "\"practice_images\":{\"source\":\"folder\",\"folder\":\"./one\"}}",
           "practice_images: 1 of them are to be judged too" },
+        { "half a file", "{\"images\":{\"source\":\"folder\",\"folder\":\"bad\"}}",
+          "bad/a.gif: is cut short" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *folder = fixture_folder();
@@ -114,7 +116,9 @@ static void test_every_mistake_is_told(void **state)
         bool found = false;
         fixture_study(folder, cases[i].change);
         make_folder(folder, "one");
-        write_file(folder, "one/a.gif", "GIF89a", 6);
+        write_file(folder, "one/a.gif", FIXTURE_GIF, sizeof FIXTURE_GIF - 1);
+        make_folder(folder, "bad");
+        write_file(folder, "bad/a.gif", FIXTURE_GIF, sizeof FIXTURE_GIF - 2);
         assert_int_equal(check(folder, &t, &err), SL_EFORMAT);
         for (size_t k = 0; k < t.n; k++)
             found = found || strstr(t.lines[k], cases[i].told);

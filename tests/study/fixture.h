@@ -13,6 +13,12 @@
 #include <softlabel/study.h>
 #include <sys/types.h>
 
+/* A GIF of one pixel. */
+#define FIXTURE_GIF                                                    \
+    "\x47\x49\x46\x38\x39\x61\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00" \
+    "\xff\xff\xff\x21\xf9\x04\x01\x00\x00\x00\x00\x2c\x00\x00\x00\x00" \
+    "\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b"
+
 /* A new folder; free() ends the name. */
 char *fixture_folder(void);
 void fixture_remove(char *folder); /* with all that is in it; frees the name */

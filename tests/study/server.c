@@ -392,10 +392,7 @@ static void test_a_lost_image(void **state)
     assert_int_equal(sl_make_directories(path, &err), SL_OK);
     for (int i = 0; i < 20; i++) {
         snprintf(path, sizeof path, "%s/pictures/%02d.gif", folder, i);
-        FILE *file = fopen(path, "wb");
-        assert_non_null(file);
-        fputs("GIF89a", file);
-        fclose(file);
+        assert_int_equal(sl_file_write(path, FIXTURE_GIF, sizeof FIXTURE_GIF - 1, &err), SL_OK);
     }
     fixture_study(folder, "{\"images\":{\"source\":\"folder\",\"folder\":\"pictures\"},"
                           "\"practice\":{\"blocks\":0},\"attention\":{\"every\":0}}");
@@ -412,7 +409,7 @@ static void test_a_lost_image(void **state)
     }
     int status;
     json_t *refusal = fixture_json(server.port, "/api/image/0", token, NULL, &status);
-    assert_int_equal(status, 500);
+    assert_int_equal(status, 404);
     assert_true(is(refusal, "code", "image"));
     assert_null(strstr(json_string_value(json_object_get(refusal, "error")), folder));
     json_decref(refusal);
@@ -422,6 +419,29 @@ static void test_a_lost_image(void **state)
     fixture_stop(server);
     fixture_remove(folder);
 }
+/* Nobody comes to a study with an image that can't be shown. */
+static void test_a_damaged_image(void **state)
+{
+    (void)state;
+    char *folder = fixture_folder(), path[300];
+    sl_error err;
+    snprintf(path, sizeof path, "%s/pictures", folder);
+    assert_int_equal(sl_make_directories(path, &err), SL_OK);
+    for (int i = 0; i < 20; i++) {
+        snprintf(path, sizeof path, "%s/pictures/%02d.gif", folder, i);
+        assert_int_equal(sl_file_write(path, FIXTURE_GIF, sizeof FIXTURE_GIF - 1 - (i == 7), &err),
+                         SL_OK);
+    }
+    fixture_study(folder, "{\"images\":{\"source\":\"folder\",\"folder\":\"pictures\"},"
+                          "\"practice\":{\"blocks\":0},\"attention\":{\"every\":0}}");
+    sl_study *study = fixture_open(folder); /* what people answered can still be exported */
+    const sl_study_serve_options options = sl_study_serve_options_default();
+    assert_int_equal(sl_study_serve(study, &options, &err), SL_EFORMAT);
+    assert_non_null(strstr(err.message, "pictures/07.gif: is cut short"));
+    sl_study_close(study);
+    fixture_remove(folder);
+}
+
 
 int main(void)
 {
@@ -433,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_rate_limit),
         cmocka_unit_test(test_one_server_a_study),
         cmocka_unit_test(test_rate_limit_behind_a_proxy),
+        cmocka_unit_test(test_a_damaged_image),
         cmocka_unit_test(test_a_lost_image),
         cmocka_unit_test(test_bots),
     };

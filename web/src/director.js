@@ -165,7 +165,8 @@ export class Director {
         classes: this.#study.classes,
         ring: this.#state.ring,
         smooth: this.#study.smooth,
-        image: this.#images.get(n, this.#state.planned),
+        image: { load: () => this.#images.get(n, this.#state.planned) },
+        trouble: { text: this.#study.wording.image_failed, button: this.#study.wording.retry_button },
         answer: (response) => this.#answer(n, response),
       },
     };

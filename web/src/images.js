@@ -19,12 +19,24 @@ export class Images {
     return this.#ready.get(n);
   }
 
-  async #load(n) {
+  /** Who asks again after a failure has it fetched again. */
+  #load(n) {
+    const image = this.#fetch(n);
+    image.catch(() => this.#ready.delete(n));
+    return image;
+  }
+
+  async #fetch(n) {
     const image = new Image();
     image.src = URL.createObjectURL(await this.#server.blob(`api/image/${n}`));
     image.alt = "";
     image.draggable = false;
-    await image.decode();
+    try {
+      await image.decode();
+    } catch (error) {
+      URL.revokeObjectURL(image.src);
+      throw error;
+    }
     return image;
   }
 

@@ -19,8 +19,10 @@ const info = {
     classes: { type: ParameterType.STRING, array: true },
     /** The class at each place of the ring, clockwise from the top. */
     ring: { type: ParameterType.INT, array: true },
-    /** Promise of the image, decoded. */
+    /** load() promises the image, decoded; may be asked again when that failed. */
     image: { type: ParameterType.OBJECT },
+    /** What stands in the image's place then, and on the button to try again: {text, button}. */
+    trouble: { type: ParameterType.OBJECT },
     /** Whether to smooth the enlarged image. */
     smooth: { type: ParameterType.BOOL, default: false },
     /** Called with {choice, rt_ms}; may return a promise of {right, text, truth} to be shown. */
@@ -47,7 +49,7 @@ export class RingPlugin {
     window.addEventListener("resize", fit);
     try {
       ring.root.focus({ preventScroll: true });
-      ring.image = await trial.image;
+      ring.image = await load(ring, trial);
       ring.image.className = trial.smooth ? "image" : "image sharp";
       ring.root.append(ring.image);
       fit();
@@ -61,6 +63,29 @@ export class RingPlugin {
       window.removeEventListener("resize", fit);
     }
   }
+}
+
+/** The image, however often somebody has to try. */
+async function load(ring, { image, trouble }) {
+  for (;;) {
+    try {
+      return await image.load();
+    } catch {
+      await told(ring, trouble);
+    }
+  }
+}
+
+/** Says that there is no image; resolves when the button is pressed. */
+async function told({ root }, { text, button }) {
+  const again = element("button", { type: "button" }, button);
+  const box = element("div", { class: "trouble" }, element("p", {}, text), again);
+  box.setAttribute("role", "alert");
+  root.append(box);
+  again.focus({ preventScroll: true });
+  await new Promise((pressed) => (again.onclick = pressed));
+  box.remove();
+  root.focus({ preventScroll: true });
 }
 
 /** Discs in the order of the ring; no image yet. */
