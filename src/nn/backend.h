@@ -188,12 +188,13 @@ typedef struct {
     sl_desc y; /* the activation that comes out, in forward direction */
     bool has_in[SL_OP_MAX_IN], has_out[SL_OP_MAX_OUT]; /* which slots are used */
     int kernel, stride, pad;                           /* convolutions */
-    bool relu;                                         /* CONV, NORM, NORM_AGAIN, NORM_BWD, ADD */
-    bool batch_stats;                                  /* NORM, NORM_BWD */
-    int residual_c; /* channels of the residual, or of ADD's b; 0: y.c */
-    int channel;    /* CONCAT, CONCAT_BWD */
-    int offset;     /* SUBSAMPLE, SUBSAMPLE_BWD */
-    float rate;     /* DROPOUT, DROPOUT_BWD */
+    bool weights_vary; /* CONV, CONV_BWD_DATA: from run to run; don't keep them packed */
+    bool relu;         /* CONV, NORM, NORM_AGAIN, NORM_BWD, ADD */
+    bool batch_stats;  /* NORM, NORM_BWD */
+    int residual_c;    /* channels of the residual, or of ADD's b; 0: y.c */
+    int channel;       /* CONCAT, CONCAT_BWD */
+    int offset;        /* SUBSAMPLE, SUBSAMPLE_BWD */
+    float rate;        /* DROPOUT, DROPOUT_BWD */
 } sl_op;
 
 static inline int sl_op_residual_c(const sl_op *op)

@@ -67,6 +67,7 @@ static sl_status begin(deriver *d, const sl_group *g, sl_op_kind kind, sl_step *
         (*out)->op.kernel = conv->kernel;
         (*out)->op.stride = conv->stride;
         (*out)->op.pad = conv->pad;
+        (*out)->op.weights_vary = kind == SL_OP_CONV_BWD_DATA;
     }
     return st;
 }

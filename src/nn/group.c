@@ -25,6 +25,7 @@ sl_op sl_group_op(const sl_program *p, const sl_group *g)
         op.kernel = conv->kernel;
         op.stride = conv->stride;
         op.pad = conv->pad;
+        op.weights_vary = p->options.mode != SL_MODE_EVAL;
         op.has_in[SL_CONV_WEIGHT] = true;
         op.has_in[SL_CONV_BIAS] = conv->bias || g->norm >= 0;
         op.has_in[SL_CONV_RESIDUAL] = g->residual >= 0;

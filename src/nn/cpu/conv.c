@@ -86,7 +86,7 @@ static sl_status run_forward(sl_cpu_kernel *k, const void *const *in, void *cons
     const void *residual = in[SL_CONV_RESIDUAL];
     if (residual && residual != out[0])
         lay_residual(&k->base.op, residual, out[0]);
-    return sl_onednn_conv_run(k->conv, source(in[SL_CONV_X]), out[0], NULL,
+    return sl_onednn_conv_run(k->conv, source(in[SL_CONV_X]), out[0], source(in[SL_CONV_WEIGHT]),
                               source(in[SL_CONV_BIAS]), scratch, err);
 }
 
@@ -98,8 +98,8 @@ static sl_status load_bwd_data(sl_cpu_kernel *k, const void *const *in, sl_error
 static sl_status run_bwd_data(sl_cpu_kernel *k, const void *const *in, void *const *out,
                               void *scratch, sl_error *err)
 {
-    return sl_onednn_conv_run(k->conv, out[0], source(in[SL_CONV_BWD_DATA_DY]), NULL, NULL, scratch,
-                              err);
+    return sl_onednn_conv_run(k->conv, out[0], source(in[SL_CONV_BWD_DATA_DY]),
+                              source(in[SL_CONV_BWD_DATA_WEIGHT]), NULL, scratch, err);
 }
 
 static sl_status run_whole_blocks(sl_cpu_kernel *k, const void *const *in, void *const *out,

@@ -28,9 +28,10 @@ struct sl_onednn_conv {
     sl_op_kind kind;
     dnnl_primitive_t conv, reorder; /* reorder: weights to packed, or their gradient to plain */
     dnnl_memory_t memory[M_COUNT];
-    bool has_bias;
-    void *packed; /* the weights (or their gradient) as the library wants them */
-    size_t scratch_bytes;
+    bool has_bias, weights_vary;
+    void *packed; /* the weights as the library wants them, or NULL: then, and their gradient, they
+                     are so in packed_bytes at the beginning of the scratch only */
+    size_t packed_bytes, scratch_bytes;
 };
 
 static sl_status check(dnnl_status_t s, const char *what, sl_error *err)
@@ -261,6 +262,8 @@ static sl_status memory_create(sl_onednn_conv *conv, memory_slot slot, md_borrow
                  err);
 }
 
+enum { SCRATCH_ALIGN = 64 };
+
 /* The packed weights and the reorder between them and the plain ones. */
 static sl_status create_weights(sl_onednn_conv *conv, const recipe *r, sl_error *err)
 {
@@ -269,9 +272,15 @@ static sl_status create_weights(sl_onednn_conv *conv, const recipe *r, sl_error 
         r->pd, gradient ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
     md_borrowed plain = md_borrow(&r->plain_weight);
     dnnl_engine_t engine = conv->onednn->engine;
-    sl_status st = sl_alloc_aligned(&conv->packed, dnnl_memory_desc_get_size(packed), 1, err);
+    size_t bytes = dnnl_memory_desc_get_size(packed);
+    sl_status st = SL_OK;
+    if (gradient || conv->weights_vary)
+        conv->packed_bytes = (bytes + SCRATCH_ALIGN - 1) / SCRATCH_ALIGN * SCRATCH_ALIGN;
+    else
+        st = sl_alloc_aligned(&conv->packed, bytes, 1, err);
     if (!st)
-        st = memory_create(conv, M_WEIGHT, packed, conv->packed, err);
+        st = memory_create(conv, M_WEIGHT, packed, conv->packed ? conv->packed : DNNL_MEMORY_NONE,
+                           err);
     if (!st)
         st = memory_create(conv, M_PLAIN_WEIGHT, plain, DNNL_MEMORY_NONE, err);
     if (st)
@@ -297,6 +306,7 @@ sl_status sl_onednn_conv_create(sl_onednn_conv **out, sl_onednn *onednn, const s
         return st;
     conv->onednn = onednn;
     conv->kind = op->kind;
+    conv->weights_vary = op->weights_vary;
     conv->has_bias = r.bias_used = op->kind == SL_OP_CONV               ? op->has_in[SL_CONV_BIAS]
                                    : op->kind == SL_OP_CONV_BWD_WEIGHTS ? op->has_out[1]
                                                                         : false;
@@ -317,7 +327,7 @@ sl_status sl_onednn_conv_create(sl_onednn_conv **out, sl_onednn *onednn, const s
         st = memory_create(conv, M_BIAS, md_borrow(&r.bias), DNNL_MEMORY_NONE, err);
     if (!st) {
         md_borrowed scratch = dnnl_primitive_desc_query_md(r.pd, dnnl_query_scratchpad_md, 0);
-        conv->scratch_bytes = dnnl_memory_desc_get_size(scratch);
+        conv->scratch_bytes = conv->packed_bytes + dnnl_memory_desc_get_size(scratch);
         st = memory_create(conv, M_SCRATCH, scratch, DNNL_MEMORY_NONE, err);
     }
     recipe_release(&r);
@@ -364,7 +374,7 @@ static dnnl_status_t reorder(sl_onednn_conv *conv, float *plain)
 
 sl_status sl_onednn_conv_load(sl_onednn_conv *conv, const float *weight, sl_error *err)
 {
-    if (conv->kind == SL_OP_CONV_BWD_WEIGHTS)
+    if (!conv->packed)
         return SL_OK;
     return check(reorder(conv, (float *)(size_t)weight), "weight reorder", err); /* only read */
 }
@@ -380,8 +390,12 @@ sl_status sl_onednn_conv_run(sl_onednn_conv *conv, void *x, void *y, float *weig
                                      DNNL_ARG_DIFF_BIAS }
     };
     const int *a = arguments[conv->kind];
-    void *const handles[M_COUNT] = { [M_X] = x, [M_Y] = y, [M_BIAS] = bias, [M_SCRATCH] = scratch };
-    static const memory_slot bound[] = { M_X, M_Y, M_BIAS, M_SCRATCH };
+    void *const handles[M_COUNT] = { [M_X] = x,
+                                     [M_Y] = y,
+                                     [M_WEIGHT] = conv->packed ? conv->packed : scratch,
+                                     [M_BIAS] = bias,
+                                     [M_SCRATCH] = (unsigned char *)scratch + conv->packed_bytes };
+    static const memory_slot bound[] = { M_X, M_Y, M_WEIGHT, M_BIAS, M_SCRATCH };
     for (size_t i = 0; i < sizeof bound / sizeof *bound; i++) {
         dnnl_status_t s = dnnl_memory_set_data_handle(conv->memory[bound[i]], handles[bound[i]]);
         if (s)
@@ -392,8 +406,9 @@ sl_status sl_onednn_conv_run(sl_onednn_conv *conv, void *x, void *y, float *weig
         { a[2], conv->memory[M_WEIGHT] }, { DNNL_ARG_SCRATCHPAD, conv->memory[M_SCRATCH] },
         { a[3], conv->memory[M_BIAS] }, /* last: may be left out */
     };
-    dnnl_status_t s =
-        dnnl_primitive_execute(conv->conv, conv->onednn->stream, conv->has_bias ? 5 : 4, args);
+    dnnl_status_t s = conv->weights_vary ? reorder(conv, weight) : dnnl_success;
+    if (!s)
+        s = dnnl_primitive_execute(conv->conv, conv->onednn->stream, conv->has_bias ? 5 : 4, args);
     if (!s && conv->kind == SL_OP_CONV_BWD_WEIGHTS)
         s = reorder(conv, weight);
     if (!s)

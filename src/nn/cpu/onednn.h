@@ -16,20 +16,20 @@ void sl_onednn_version(char *out, size_t size);
 bool sl_onednn_has_bf16(void);
 
 /* One convolution pass of a step (SL_OP_CONV, SL_OP_CONV_BWD_DATA or SL_OP_CONV_BWD_WEIGHTS) with
- * its weights in the form that the library likes best, rounded to the activations' type. A residual
- * (SL_OP_CONV) is added to what y holds. */
+ * its weights in the form that the library likes best, rounded to the activations' type: packed
+ * once, or in each run if they vary. A residual (SL_OP_CONV) is added to what y holds. */
 typedef struct sl_onednn_conv sl_onednn_conv;
 SL_CHECK sl_status sl_onednn_conv_create(sl_onednn_conv **out, sl_onednn *onednn, const sl_op *op,
                                          sl_error *err);
 void sl_onednn_conv_destroy(sl_onednn_conv *conv);
 size_t sl_onednn_conv_scratch_bytes(const sl_onednn_conv *conv);
 
-/* weight: float32 [K][C][R][R]. For the passes that read weights: packs them for the runs to come.
- */
+/* weight: float32 [K][C][R][R]. Packs weights that don't vary for the runs to come. */
 SL_CHECK sl_status sl_onednn_conv_load(sl_onednn_conv *conv, const float *weight, sl_error *err);
 
-/* forward: x, bias (or NULL) -> y. backward data: y is dy, x is written with dx. backward weights:
- * x and y = dy are read, weight [K][C][R][R] and bias (or NULL) are written. */
+/* forward: x, bias (or NULL) -> y. backward data: y is dy, x is written with dx. Both read weight
+ * if weights vary. backward weights: x and y = dy are read, weight [K][C][R][R] and bias (or NULL)
+ * are written. */
 SL_CHECK sl_status sl_onednn_conv_run(sl_onednn_conv *conv, void *x, void *y, float *weight,
                                       float *bias, void *scratch, sl_error *err);
 
