@@ -251,6 +251,29 @@ SL_API SL_CHECK sl_status sl_dawid_skene(double *p, double *confusion, double *m
 SL_API SL_CHECK sl_status sl_labels_weigh(double *p, double *weights, const sl_judgments *judgments,
                                           sl_error *err);
 
+/* ---- for images that nobody judged: by their labels alone ----
+ * Tables are (n_classes, n_classes), row t for the images of label t. */
+
+/* 1 - 2 d(t,c) / (d(t) + d(c)): d the depth of a noun in WordNet, from "entity" at 1, d(t,c) that
+ * of the lowest one above both. Known for CIFAR-10's classes; SL_ENOTFOUND names another one.
+ * Source: Wu and Palmer 1994; WordNet 3.0. */
+SL_API SL_CHECK sl_status sl_wordnet_distances(double *distances, const char *const *class_names,
+                                               int n_classes, sl_error *err);
+
+#define SL_CLASS_NAME_SIZE 64
+/* Distances from a CSV: a header, whose first field doesn't matter, with the classes' names; a row
+ * for each, in the same order, of name and distances: numbers >= 0, to itself 0. *out and *names
+ * are malloc'ed. SL_EFORMAT, with the line, for anything else. */
+SL_API SL_CHECK sl_status sl_distances_read(double **out, char (**names)[SL_CLASS_NAME_SIZE],
+                                            int *n_classes, const char *path, sl_error *err);
+
+/* What people answer to images of each label on average: the mean of the rows of p (any number of
+ * images, n_classes) that images (n) names, and of `prior` >= 0 rows more that are uniform. labels
+ * are those of all images. SL_EINVAL when a label has neither images nor a prior. */
+SL_API SL_CHECK sl_status sl_labels_average(double *table, const double *p, const int16_t *labels,
+                                            const int64_t *images, size_t n, int n_classes,
+                                            double prior, sl_error *err);
+
 /* ---- simulated people ---- */
 
 typedef struct {

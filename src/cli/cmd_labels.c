@@ -330,6 +330,8 @@ int cmd_labels(const cli_command *self, int argc, char **argv)
         { "estimate", "distributions by another rule than plain proportions",
           "softlabel labels estimate labels --method dawid-skene --out ds.npy",
           cli_labels_estimate },
+        { "infer", "labels for images that nobody judged",
+          "softlabel labels infer --method confusion --out train-labels.npy", cli_labels_infer },
         { "simulate", "make raw trials of simulated people",
           "softlabel labels simulate --from cifar10h-probs.npy --out raw.csv", run_simulate },
         { 0 },

@@ -7,6 +7,12 @@
 
 int cli_labels_report(const cli_command *self, int argc, char **argv);
 int cli_labels_estimate(const cli_command *self, int argc, char **argv);
+int cli_labels_infer(const cli_command *self, int argc, char **argv);
+
+/* Writes distributions p (n_images, n_classes) to the npy `out`, and how, which gets the file's
+ * hash, to the .json beside it. */
+SL_CHECK sl_status cli_labels_write(const char *out, const double *p, size_t n_images,
+                                    int n_classes, json_t *how, sl_error *err);
 
 /* What a path leads to: a folder of labels (is_folder), read and checked, or an npy of counts,
  * whose people aren't known. */

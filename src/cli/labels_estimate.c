@@ -1,8 +1,5 @@
 /* softlabel labels estimate: distributions from judgments, by one of several rules. */
-#include "base/hash.h"
-#include "base/json.h"
 #include "base/memory.h"
-#include "base/npy.h"
 #include "cli/labels.h"
 #include <math.h>
 #include <stdio.h>
@@ -89,21 +86,6 @@ static sl_status estimate(const estimate_args *a, const cli_label_set *set, doub
     return st;
 }
 
-/* FILE.npy's record is FILE.json. */
-static sl_status write_record(const char *out, const json_t *how, sl_error *err)
-{
-    const size_t n = strlen(out), stem = n > 4 && strcmp(out + n - 4, ".npy") == 0 ? n - 4 : n;
-    char *path;
-    sl_status st = sl_alloc(&path, stem + sizeof ".json", 1, err);
-    if (st)
-        return st;
-    memcpy(path, out, stem);
-    memcpy(path + stem, ".json", sizeof ".json");
-    st = sl_json_write(path, how, err);
-    free(path);
-    return st;
-}
-
 static json_t *describe(const estimate_args *a, const cli_label_set *set)
 {
     return json_pack("{s:s, s:s, s:s, s:I, s:i, s:I}", "method", methods[a->method], "labels",
@@ -116,31 +98,23 @@ static sl_status run(const estimate_args *a, sl_error *err)
 {
     cli_label_set set;
     double *p = NULL;
-    char sha256[65];
     json_t *how = NULL;
     sl_status st = cli_label_set_open(&set, a->path, NULL, err);
     if (st)
         return st;
-    const size_t shape[] = { set.view.n_images, (size_t)set.view.n_classes };
     how = describe(a, &set);
     if (!how)
         st = sl_error_set(err, SL_EINVAL, "the name '%s' isn't UTF-8", a->path);
     if (!st)
-        st = sl_alloc(&p, shape[0] * shape[1], sizeof *p, err);
+        st = sl_alloc(&p, set.view.n_images * (size_t)set.view.n_classes, sizeof *p, err);
     if (!st)
         st = estimate(a, &set, p, how, err);
     if (!st)
-        st = sl_npy_write(a->out, SL_NPY_F64, 2, shape, p, err);
-    if (!st)
-        st = sl_hash_file(a->out, SL_HASH_SHA256, sha256, err);
-    if (!st) {
-        json_object_set_new(how, "sha256", json_string(sha256));
-        st = write_record(a->out, how, err);
-    }
+        st = cli_labels_write(a->out, p, set.view.n_images, set.view.n_classes, how, err);
     if (!st && a->common.json)
         cli_print_json(json_incref(how));
     else if (!st)
-        printf("%s: %s of %zu images%s\n", a->out, methods[a->method], shape[0],
+        printf("%s: %s of %zu images%s\n", a->out, methods[a->method], set.view.n_images,
                a->method == DAWID_SKENE && json_is_false(json_object_get(how, "converged"))
                    ? " (not converged: raise --max-steps)"
                    : "");

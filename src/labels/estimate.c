@@ -1,4 +1,5 @@
 #include "base/memory.h"
+#include "base/minimise.h"
 #include <math.h>
 #include <softlabel/labels.h>
 #include <stdlib.h>
@@ -37,49 +38,36 @@ static double lgamma_of(double x)
     return lgamma_r(x, &sign);
 }
 
-/* Log of the probability of the counts, up to what doesn't depend on the prior. */
-static double log_likelihood(const int64_t *counts, size_t n_images, size_t k, double prior)
+typedef struct {
+    const int64_t *counts; /* (n_images, k) */
+    size_t n_images, k;
+} counted;
+
+/* -log of the probability of the counts, up to what doesn't depend on the prior. */
+static double surprise(double log_prior, const void *user)
 {
-    const double all = lgamma_of((double)k * prior), one = lgamma_of(prior);
+    const counted *of = user;
+    const double prior = exp(log_prior);
+    const double all = lgamma_of((double)of->k * prior), one = lgamma_of(prior);
     double sum = 0;
-    for (size_t i = 0; i < n_images; i++) {
+    for (size_t i = 0; i < of->n_images; i++) {
         double n = 0;
-        for (size_t c = 0; c < k; c++) {
-            const double count = (double)counts[i * k + c];
+        for (size_t c = 0; c < of->k; c++) {
+            const double count = (double)of->counts[i * of->k + c];
             n += count;
             if (count > 0)
                 sum += lgamma_of(count + prior) - one;
         }
-        sum += all - lgamma_of(n + (double)k * prior);
+        sum += all - lgamma_of(n + (double)of->k * prior);
     }
-    return sum;
+    return -sum;
 }
 
-/* Golden section over the logarithm, of which the likelihood has one maximum. */
+/* Over the logarithm, of which the likelihood has one maximum. */
 double sl_labels_fit_prior(const int64_t *counts, size_t n_images, int n_classes)
 {
-    const double golden = (sqrt(5) - 1) / 2;
-    const size_t k = (size_t)n_classes;
-    double low = log(1e-4), high = log(1e3);
-    double a = high - golden * (high - low), b = low + golden * (high - low);
-    double at_a = log_likelihood(counts, n_images, k, exp(a));
-    double at_b = log_likelihood(counts, n_images, k, exp(b));
-    while (high - low > 1e-6) {
-        if (at_a >= at_b) {
-            high = b;
-            b = a;
-            at_b = at_a;
-            a = high - golden * (high - low);
-            at_a = log_likelihood(counts, n_images, k, exp(a));
-        } else {
-            low = a;
-            a = b;
-            at_a = at_b;
-            b = low + golden * (high - low);
-            at_b = log_likelihood(counts, n_images, k, exp(b));
-        }
-    }
-    return exp((low + high) / 2);
+    const counted of = { counts, n_images, (size_t)n_classes };
+    return exp(sl_minimise(surprise, &of, log(1e-4), log(1e3), 1e-6));
 }
 
 /* Weighted sums of an image's judgments by class, and over all classes. */
