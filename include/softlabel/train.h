@@ -34,7 +34,9 @@ typedef struct {
     int cutout;            /* side of the square, 0: none; < 0: what the model's name says, but none
                               with augment "none" */
     double mixup;          /* alpha; 0: none */
-    const char *targets;   /* "hard", "smoothed" */
+    const char *targets;   /* "hard", "smoothed", "file" */
+    const char *labels;    /* of "file", and only there: an npy of distributions, or counts, over
+                              classes, (images, classes) */
     double smoothing;      /* of "smoothed": 0..1; NaN: 0.1 */
     uint64_t seed;         /* initial weights, order, augmentation */
     const char *device;    /* "cpu", "ref" */

@@ -13,7 +13,8 @@ enum {
     KEY_RECIPE,
     KEY_SCHEDULE,
     KEY_AUGMENT,
-    KEY_TARGETS
+    KEY_TARGETS,
+    KEY_LABELS
 };
 
 static const struct argp_option option_list[] = {
@@ -32,6 +33,8 @@ static const struct argp_option option_list[] = {
     { "cutout", CLI_KEY_CUTOUT, "N", 0, CLI_CUTOUT_HELP, 0 },
     { "mixup", CLI_KEY_MIXUP, "ALPHA", OPTION_ARG_OPTIONAL, CLI_MIXUP_HELP, 0 },
     { "targets", KEY_TARGETS, "NAME", 0, "hard, smoothed (hard)", 0 },
+    { "labels", KEY_LABELS, "FILE", 0,
+      "train on these distributions instead: npy, a row an image (softlabel labels infer)", 0 },
     { "smoothing", CLI_KEY_SMOOTHING, "X", 0, CLI_SMOOTHING_HELP, 0 },
     { "save-every", CLI_KEY_SAVE_EVERY, "N", 0, "save after so many steps, too (every 5 minutes)",
       0 },
@@ -60,7 +63,7 @@ static error_t parse_number(int key, const char *text, struct argp_state *state)
     return cli_training_number(state, key, text, &numbers);
 }
 
-static error_t check(const options *all, struct argp_state *state)
+static error_t check(options *all, struct argp_state *state)
 {
     if (!all->o.out)
         return cli_usage(state, "--out DIR is missing: the folder of the run");
@@ -68,6 +71,10 @@ static error_t check(const options *all, struct argp_state *state)
         return cli_usage(state, "--resume takes the run's own options; give only --out and --data");
     if (!all->resume && !all->o.model && !all->o.init)
         return cli_usage(state, "--model NAME is missing, say --model wrn_16_2");
+    if (all->o.labels && all->o.targets)
+        return cli_usage(state, "give either --targets or --labels");
+    if (!all->o.targets)
+        all->o.targets = all->o.labels ? "file" : "hard";
     return 0;
 }
 
@@ -81,6 +88,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     } const texts[] = {
         { KEY_MODEL, &o->model },     { KEY_INIT, &o->init },         { KEY_RECIPE, &o->recipe },
         { KEY_AUGMENT, &o->augment }, { KEY_SCHEDULE, &o->schedule }, { KEY_TARGETS, &o->targets },
+        { KEY_LABELS, &o->labels },
     };
     switch (key) {
     case KEY_OUT:
@@ -167,6 +175,7 @@ int cmd_train(const cli_command *self, int argc, char **argv)
 {
     static const struct argp argp = { .options = option_list, .parser = parse };
     options all = { .common.bf16 = true, .o = sl_train_options_default() };
+    all.o.targets = NULL; /* not given */
     sl_error err;
     int code = cli_parse(self, &argp, argc, argv, &all);
     if (code)

@@ -68,6 +68,8 @@ static sl_status add_data(json_t *config, const sl_config_parts *p, sl_error *er
             st = put_string(data, sl_set_name((sl_set_id)id), p->sets->sets[id]->sha256, err);
     if (!st && p->sets->human)
         st = put_string(data, "human", p->sets->human->sha256, err);
+    if (!st && p->labels)
+        st = put_string(data, "labels", p->labels->sha256, err);
     return st;
 }
 

@@ -16,6 +16,7 @@ typedef struct {
     const char *checkpoint; /* the file it came from, or NULL */
     sl_data *data;
     const sl_score_sets *sets;
+    const sl_targets *labels; /* of a file, that are trained on; or NULL */
 } sl_config_parts;
 
 /* {"format", "settings": {"command", "version", fields..}, "model": {"name", "architecture",

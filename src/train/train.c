@@ -1,6 +1,7 @@
 /* Pretraining: SGD on the training set from initial weights. */
 #include <softlabel/train.h>
 
+#include "eval/metrics.h"
 #include "models/model.h"
 #include "models/recipe.h"
 #include "train/batches.h"
@@ -36,6 +37,7 @@ static const sl_field fields[] = {
 };
 static const sl_field places[] = {
     SL_FIELD(SL_FIELD_STRING, sl_train_options, init),
+    SL_FIELD(SL_FIELD_STRING, sl_train_options, labels),
     SL_FIELD(SL_FIELD_INT, sl_train_options, save_every),
     { 0 },
 };
@@ -46,7 +48,7 @@ typedef struct {
     sl_recipe recipe; /* likewise */
     sl_loader_options loader;
     sl_score_sets sets;
-    sl_targets *smoothed; /* NULL: the hard ones are trained on */
+    sl_targets *soft; /* smoothed, or of a file; NULL: the hard ones are trained on */
     sl_model *model;
     sl_device *device;
     sl_dtype dtype;
@@ -124,25 +126,58 @@ static sl_status resolve_schedule(pretraining *p, sl_error *err)
     return sl_schedule_parse(s, p->o.schedule, p->o.lr, p->o.epochs, err);
 }
 
+/* Says how far labels of a file are from the hard ones. */
+static void describe_labels(const sl_targets *labels, const sl_dataset *set)
+{
+    double entropy = 0;
+    size_t agree = 0;
+
+    for (size_t i = 0; i < labels->n; i++) {
+        const double *p = labels->p64 + i * (size_t)labels->classes;
+        entropy += sl_entropy(p, labels->classes);
+        agree += sl_argmax(p, labels->classes) == set->labels[i];
+    }
+    sl_log(SL_LOG_INFO,
+           "labels: mean entropy %.4f nats; the likeliest class is the hard label on %.2f %%",
+           entropy / (double)labels->n, 100 * (double)agree / (double)labels->n);
+}
+
+static sl_status open_targets(pretraining *p, sl_error *err)
+{
+    const sl_train_options *o = &p->o;
+    const sl_dataset *set = p->sets.sets[SL_SET_TRAIN];
+    sl_status st;
+
+    if (strcmp(o->targets, "smoothed") == 0)
+        return sl_targets_smooth(&p->soft, p->sets.hard[SL_SET_TRAIN], o->smoothing, err);
+    if (!o->labels)
+        return SL_OK;
+    st = sl_targets_read(&p->soft, "file", o->labels, set->n, set->classes, err);
+    if (!st)
+        describe_labels(p->soft, set);
+    return st;
+}
+
 static sl_status resolve_batches(pretraining *p, sl_error *err)
 {
     sl_train_options *o = &p->o;
     sl_batch_settings batches = { o->augment, o->cutout, o->mixup, o->smoothing };
-    bool smoothed = strcmp(o->targets, "smoothed") == 0;
+    const bool smoothed = strcmp(o->targets, "smoothed") == 0;
+    const bool file = strcmp(o->targets, "file") == 0;
     sl_status st;
 
-    if (!smoothed && strcmp(o->targets, "hard") != 0)
-        return sl_error_set(err, SL_EINVAL, "targets '%s', expected 'hard' or 'smoothed'",
+    if (!smoothed && !file && strcmp(o->targets, "hard") != 0)
+        return sl_error_set(err, SL_EINVAL, "targets '%s', expected 'hard', 'smoothed' or 'file'",
                             o->targets);
+    if (file != (o->labels != NULL))
+        return sl_error_set(err, SL_EINVAL, "targets 'file' and a file of labels go together");
     st = sl_batch_settings_resolve(&batches, p->recipe.cutout, smoothed, &p->loader, err);
     if (st)
         return st;
     o->augment = batches.augment;
     o->cutout = batches.cutout;
     o->smoothing = batches.smoothing;
-    if (!smoothed)
-        return SL_OK;
-    return sl_targets_smooth(&p->smoothed, p->sets.hard[SL_SET_TRAIN], o->smoothing, err);
+    return open_targets(p, err);
 }
 
 /* Sets what is unset by the recipe, and checks the rest. */
@@ -238,7 +273,7 @@ static sl_status open_loop(pretraining *p, sl_progress_fn *progress, void *user,
         .device = p->device,
         .dtype = p->dtype,
         .set = p->sets.sets[SL_SET_TRAIN],
-        .targets = p->smoothed ? p->smoothed : p->sets.hard[SL_SET_TRAIN],
+        .targets = p->soft ? p->soft : p->sets.hard[SL_SET_TRAIN],
         .loader = p->loader,
         .optimizer = p->recipe.optimizer,
         .schedule = p->recipe.schedule,
@@ -266,6 +301,7 @@ static sl_status open_run(pretraining *p, sl_data *data, sl_error *err)
         .checkpoint = p->o.init,
         .data = data,
         .sets = &p->sets,
+        .labels = p->o.labels ? p->soft : NULL,
     };
     sl_status st = sl_config_create(&p->config, &parts, err);
 
@@ -302,7 +338,7 @@ static void release(pretraining *p)
     sl_evaluator_destroy(p->evaluator);
     sl_device_close(p->device);
     sl_model_destroy(p->model);
-    sl_targets_destroy(p->smoothed);
+    sl_targets_destroy(p->soft);
     sl_score_sets_release(&p->sets);
 }
 

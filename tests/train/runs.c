@@ -4,6 +4,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/npy.h"
+#include "models/model.h"
 #include <fcntl.h>
 #include <math.h>
 #include <softlabel/model.h>
@@ -209,6 +211,106 @@ static void options_come_back_from_the_folder(void **state)
     assert_null(keep);
 }
 
+/* Rows of a file for the 70 training images. */
+static const char *write_labels(const shared_data *s, const char *name, const double *rows)
+{
+    static const size_t shape[] = { 70, 10 };
+    const char *path = fixture_path(s->folder, "%s", name);
+    sl_error err;
+    expect_ok(sl_npy_write(path, SL_NPY_F64, 2, shape, rows, &err), &err);
+    return path;
+}
+
+static sl_train_options training_on(const shared_data *s, const char *name, const char *labels)
+{
+    sl_train_options o = training(s, name);
+    o.targets = "file";
+    o.labels = labels;
+    return o;
+}
+
+/* One-hot rows of a file are the hard labels, to the last bit. */
+static void labels_of_a_file_are_trained_on(void **state)
+{
+    shared_data *s = *state;
+    double rows[70 * 10] = { 0 };
+    sl_dataset *set;
+    sl_model *models[3];
+    sl_error err;
+    expect_ok(sl_data_read(s->data, SL_SET_TRAIN, &set, &err), &err);
+    for (size_t i = 0; i < 70; i++)
+        rows[i * 10 + set->labels[i]] = 1;
+    sl_train_options runs[] = {
+        training(s, "by-hard"),
+        training_on(s, "by-one-hot", write_labels(s, "one-hot.npy", rows)),
+        training_on(s, "by-uniform", NULL),
+    };
+    for (size_t i = 0; i < 700; i++)
+        rows[i] = 0.1;
+    runs[2].labels = write_labels(s, "uniform.npy", rows);
+    for (int i = 0; i < 3; i++) {
+        expect_ok(sl_train(&runs[i], s->data, NULL, NULL, &err), &err);
+        expect_ok(sl_model_load(&models[i], fixture_path(runs[i].out, "model.safetensors"), &err),
+                  &err);
+    }
+    const size_t bytes = sl_graph_value_floats(sl_model_graph(models[0])) * sizeof(float);
+    const float *hard = sl_model_params(models[0])->values;
+    assert_memory_equal(sl_model_params(models[1])->values, hard, bytes);
+    assert_true(memcmp(sl_model_params(models[2])->values, hard, bytes) != 0);
+    for (int i = 0; i < 3; i++)
+        sl_model_destroy(models[i]);
+    sl_dataset_destroy(set);
+}
+
+static void broken_labels_leave_no_folder(void **state)
+{
+    shared_data *s = *state;
+    static const struct {
+        const char *what;
+        double value; /* of row 3, class 4 */
+        const char *message;
+    } cases[] = {
+        { "negative", -0.5, "row 3 has -0.5 for class 4" },
+        { "not a number", NAN, "row 3 has nan for class 4" },
+        { "infinite", INFINITY, "row 3 has inf for class 4" },
+        { "not a distribution", 0.5, "row 3 sums to 1.5, expected 1" },
+    };
+    sl_train_options o = training_on(s, "broken", NULL);
+    sl_error err;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        double rows[70 * 10] = { 0 };
+        for (size_t i = 0; i < 70; i++)
+            rows[i * 10] = 1;
+        rows[3 * 10 + 4] = cases[c].value;
+        o.labels = write_labels(s, "broken.npy", rows);
+        expect_error(sl_train(&o, s->data, NULL, NULL, &err), SL_EFORMAT, &err, cases[c].message);
+    }
+    static const size_t shape[] = { 2, 10 };
+    static const double two[20] = { 1 };
+    expect_ok(sl_npy_write(o.labels, SL_NPY_F64, 2, shape, two, &err), &err);
+    expect_error(sl_train(&o, s->data, NULL, NULL, &err), SL_EMISMATCH, &err,
+                 "has the shape (2, 10), but the data set needs (70, 10)");
+    o.labels = NULL;
+    expect_error(sl_train(&o, s->data, NULL, NULL, &err), SL_EINVAL, &err, "go together");
+    assert_false(fixture_exists(o.out));
+}
+
+/* A run that was begun on other labels isn't gone on with. */
+static void other_labels_are_named(void **state)
+{
+    shared_data *s = *state;
+    double rows[70 * 10] = { 0 };
+    sl_error err;
+    for (size_t i = 0; i < 70; i++)
+        rows[i * 10] = 1;
+    sl_train_options o = training_on(s, "labelled", write_labels(s, "some.npy", rows));
+    expect_ok(sl_train(&o, s->data, NULL, NULL, &err), &err);
+    rows[0] = 0;
+    rows[1] = 1;
+    write_labels(s, "some.npy", rows);
+    expect_error(sl_train(&o, s->data, NULL, NULL, &err), SL_EMISMATCH, &err, "'labels'");
+}
+
 static void one_process_works_in_a_folder(void **state)
 {
     shared_data *s = *state;
@@ -351,6 +453,9 @@ int main(void)
         cmocka_unit_test(a_model_keeps_its_history),
         cmocka_unit_test(other_options_are_named),
         cmocka_unit_test(options_come_back_from_the_folder),
+        cmocka_unit_test(labels_of_a_file_are_trained_on),
+        cmocka_unit_test(broken_labels_leave_no_folder),
+        cmocka_unit_test(other_labels_are_named),
         cmocka_unit_test(one_process_works_in_a_folder),
         cmocka_unit_test(divergence_stops_the_run),
         cmocka_unit_test(impossible_options_leave_no_folder),
