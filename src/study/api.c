@@ -88,23 +88,37 @@ static json_t *ring_of(const sl_api *api, int64_t participant)
     return ring;
 }
 
+/* The way on for who is through. */
+static sl_status add_ending(const sl_api *api, const sl_participant *p, json_t *state,
+                            sl_error *err)
+{
+    char code[SL_CODE_SIZE];
+    sl_status st = sl_code_make(api->secret, p->id, code, err);
+    if (st)
+        return st;
+    json_object_set_new(state, "code", json_string(code));
+    if (api->config->completion_url)
+        json_object_set_new(state, "completion_url", json_string(api->config->completion_url));
+    return SL_OK;
+}
+
 static json_t *state_of(const sl_api *api, const sl_participant *p, int64_t now_ms, sl_error *err)
 {
+    int right, total;
+    if (sl_experiment_failed_block(api->experiment, p, &right, &total, err))
+        return NULL;
     json_t *state =
         json_pack("{s:I, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:I}", "participant", (json_int_t)p->id,
                   "phase", phase_of(p), "ring", ring_of(api, p->id), "next", p->next, "first",
                   p->first, "planned", p->planned, "block", p->block, "attempt", p->attempt,
                   "elapsed_ms", (json_int_t)(now_ms > p->joined_ms ? now_ms - p->joined_ms : 0));
-    if (!state || strcmp(phase_of(p), "done") != 0)
-        return state;
-    char code[SL_CODE_SIZE];
-    if (sl_code_make(api->secret, p->id, code, err) ||
-        json_object_set_new(state, "code", json_string(code))) {
+    if (state && total > 0)
+        json_object_set_new(state, "failed",
+                            json_pack("{s:i, s:i}", "right", right, "total", total));
+    if (state && strcmp(phase_of(p), "done") == 0 && add_ending(api, p, state, err)) {
         json_decref(state);
         return NULL;
     }
-    if (api->config->completion_url)
-        json_object_set_new(state, "completion_url", json_string(api->config->completion_url));
     return state;
 }
 
@@ -169,7 +183,7 @@ static sl_status take_trial(const sl_api *api, sl_request *r, sl_participant *p,
 {
     json_t *body = NULL;
     sl_trial t;
-    sl_answer a;
+    int truth;
     sl_verdict verdict;
     sl_status st = read_body(r, &body, err);
     if (st || !body)
@@ -179,19 +193,15 @@ static sl_status take_trial(const sl_api *api, sl_request *r, sl_participant *p,
     if (!fine)
         return sl_api_refuse(r, 400, "malformed",
                              "expected a trial: n, choice, rt_ms and elapsed_ms", err);
-    st = sl_experiment_answer(api->experiment, p, &t, r->now_ms, &a, &verdict, err);
+    st = sl_experiment_answer(api->experiment, p, &t, r->now_ms, &truth, &verdict, err);
     if (st)
         return st;
     if (verdict != SL_VERDICT_OK && verdict != SL_VERDICT_REPEATED)
         return refuse(r, verdict, p, err);
     json_t *json = json_pack("{s:i, s:i, s:s, s:b}", "stored", t.n, "next", p->next, "phase",
                              phase_of(p), "repeated", verdict == SL_VERDICT_REPEATED);
-    if (json && a.truth >= 0)
-        json_object_set_new(json, "truth", json_integer(a.truth));
-    if (json && a.block_over)
-        json_object_set_new(json, "block",
-                            json_pack("{s:b, s:i, s:i}", "passed", (int)a.passed, "right", a.right,
-                                      "total", a.total));
+    if (json && truth >= 0)
+        json_object_set_new(json, "truth", json_integer(truth));
     return answer(r, 200, json, err);
 }
 

@@ -303,16 +303,14 @@ static bool enough(int right, int total, double share)
     return right >= share * total - ROUNDING;
 }
 
-static sl_status end_practice(sl_experiment *x, sl_participant *p, int64_t now_ms,
-                              sl_answer *answer, sl_error *err)
+static sl_status end_practice(sl_experiment *x, sl_participant *p, int64_t now_ms, sl_error *err)
 {
-    sl_status st = sl_store_score(x->store, p->id, p->first, SL_TRIAL_PRACTICE, &answer->right,
-                                  &answer->total, err);
+    int right, total;
+    sl_status st = sl_store_score(x->store, p->id, p->first, p->planned, SL_TRIAL_PRACTICE, &right,
+                                  &total, err);
     if (st)
         return st;
-    answer->block_over = true;
-    answer->passed = enough(answer->right, answer->total, x->config->practice_pass);
-    if (answer->passed) {
+    if (enough(right, total, x->config->practice_pass)) {
         p->block++;
         p->attempt = 0;
     } else if (++p->attempt >= x->config->practice_attempts) {
@@ -326,7 +324,8 @@ static sl_status end_practice(sl_experiment *x, sl_participant *p, int64_t now_m
 static sl_status end_task(sl_experiment *x, sl_participant *p, int64_t now_ms, sl_error *err)
 {
     int right, total;
-    sl_status st = sl_store_score(x->store, p->id, p->first, SL_TRIAL_CHECK, &right, &total, err);
+    sl_status st =
+        sl_store_score(x->store, p->id, p->first, p->planned, SL_TRIAL_CHECK, &right, &total, err);
     if (st)
         return st;
     p->ended_ms = now_ms;
@@ -336,7 +335,7 @@ static sl_status end_task(sl_experiment *x, sl_participant *p, int64_t now_ms, s
 
 /* What was stored before can be sent again, when its acknowledgement was lost. */
 static sl_status answer_again(sl_experiment *x, const sl_participant *p, const sl_trial *t,
-                              sl_answer *answer, sl_verdict *verdict, sl_error *err)
+                              int *truth, sl_verdict *verdict, sl_error *err)
 {
     sl_trial stored;
     bool found;
@@ -348,20 +347,19 @@ static sl_status answer_again(sl_experiment *x, const sl_participant *p, const s
     else
         *verdict = stored.choice == t->choice ? SL_VERDICT_REPEATED : SL_VERDICT_CONFLICT;
     if (*verdict == SL_VERDICT_REPEATED && stored.kind == SL_TRIAL_PRACTICE)
-        answer->truth = stored.truth;
+        *truth = stored.truth;
     return SL_OK;
 }
 
 sl_status sl_experiment_answer(sl_experiment *x, sl_participant *p, const sl_trial *t,
-                               int64_t now_ms, sl_answer *answer, sl_verdict *verdict,
-                               sl_error *err)
+                               int64_t now_ms, int *truth, sl_verdict *verdict, sl_error *err)
 {
     sl_trial planned;
     bool found;
-    *answer = (sl_answer){ .truth = -1 };
+    *truth = -1;
     *verdict = SL_VERDICT_OK;
     if (t->n < p->next)
-        return answer_again(x, p, t, answer, verdict, err);
+        return answer_again(x, p, t, truth, verdict, err);
     if (finished(p) || t->n > p->next) {
         *verdict = finished(p) ? SL_VERDICT_OVER : SL_VERDICT_ORDER;
         return SL_OK;
@@ -375,11 +373,21 @@ sl_status sl_experiment_answer(sl_experiment *x, sl_participant *p, const sl_tri
     if (st)
         return st;
     if (planned.kind == SL_TRIAL_PRACTICE)
-        answer->truth = planned.truth;
+        *truth = planned.truth;
     p->next++;
     p->last_ms = now_ms;
     if (p->next == p->planned)
-        st = p->state == SL_STATE_PRACTICE ? end_practice(x, p, now_ms, answer, err)
+        st = p->state == SL_STATE_PRACTICE ? end_practice(x, p, now_ms, err)
                                            : end_task(x, p, now_ms, err);
     return st ? st : sl_store_update(x->store, p, err);
+}
+
+sl_status sl_experiment_failed_block(sl_experiment *x, const sl_participant *p, int *right,
+                                     int *total, sl_error *err)
+{
+    *right = *total = 0;
+    if (p->state != SL_STATE_PRACTICE || p->attempt == 0)
+        return SL_OK;
+    return sl_store_score(x->store, p->id, p->first - x->config->practice_images, p->first,
+                          SL_TRIAL_PRACTICE, right, total, err);
 }

@@ -41,17 +41,15 @@ SL_CHECK sl_status sl_experiment_join(sl_experiment *x, const unsigned char *wor
 SL_CHECK sl_status sl_experiment_find(sl_experiment *x, int64_t id, int64_t now_ms,
                                       sl_participant *p, sl_verdict *verdict, sl_error *err);
 
-typedef struct {
-    int truth;       /* of a practice trial, for the feedback; -1 otherwise */
-    bool block_over; /* a practice block ended with this answer: */
-    bool passed;
-    int right, total;
-} sl_answer;
-
-/* The answer to trial t->n. Any verdict but FULL and ALREADY; p is brought up to date. */
+/* The answer to trial t->n. Any verdict but FULL and ALREADY; p is brought up to date. *truth is a
+ * practice trial's, for the feedback, and -1 otherwise. */
 SL_CHECK sl_status sl_experiment_answer(sl_experiment *x, sl_participant *p, const sl_trial *t,
-                                        int64_t now_ms, sl_answer *answer, sl_verdict *verdict,
+                                        int64_t now_ms, int *truth, sl_verdict *verdict,
                                         sl_error *err);
+
+/* How the practice block went that p is to repeat; *total is 0 if there's none. */
+SL_CHECK sl_status sl_experiment_failed_block(sl_experiment *x, const sl_participant *p, int *right,
+                                              int *total, sl_error *err);
 
 /* Gives the places of people who have been silent for too long to others. */
 SL_CHECK sl_status sl_experiment_sweep(sl_experiment *x, int64_t now_ms, sl_error *err);

@@ -59,7 +59,7 @@ static const char *const statements[STATEMENTS] = {
     [ANSWER] = "UPDATE trial SET choice=?, rt_ms=?, elapsed_ms=?"
                " WHERE participant=? AND n=? AND choice IS NULL",
     [SCORE] = "SELECT count(*), coalesce(sum(choice=truth), 0) FROM trial"
-              " WHERE participant=? AND n>=? AND kind=?",
+              " WHERE participant=? AND n>=? AND n<? AND kind=?",
     [EACH_TRIAL] = "SELECT " TRIAL_COLUMNS " FROM trial WHERE participant=? ORDER BY n",
     [EACH_PARTICIPANT] = "SELECT " PARTICIPANT " FROM participant ORDER BY id",
     [EACH_SILENT] = "SELECT " PARTICIPANT " FROM participant"
@@ -393,12 +393,12 @@ sl_status sl_store_answer(sl_store *store, int64_t participant, const sl_trial *
     return st;
 }
 
-sl_status sl_store_score(sl_store *store, int64_t participant, int first, sl_trial_kind kind,
-                         int *right, int *total, sl_error *err)
+sl_status sl_store_score(sl_store *store, int64_t participant, int first, int end,
+                         sl_trial_kind kind, int *right, int *total, sl_error *err)
 {
     sqlite3_stmt *s;
     bool row;
-    sl_status st = start(store, SCORE, &s, err, "lii", participant, first, (int)kind);
+    sl_status st = start(store, SCORE, &s, err, "liii", participant, first, end, (int)kind);
     if (!st)
         st = step(store, s, &row, err);
     if (st || !row)

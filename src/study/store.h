@@ -82,8 +82,8 @@ SL_CHECK sl_status sl_store_trial(sl_store *store, int64_t participant, int n, s
 /* Writes choice and times of a trial that has none; SL_EMISMATCH if it has. */
 SL_CHECK sl_status sl_store_answer(sl_store *store, int64_t participant, const sl_trial *t,
                                    sl_error *err);
-/* Of the trials from first on that are of this kind: how many, and how many are right. */
-SL_CHECK sl_status sl_store_score(sl_store *store, int64_t participant, int first,
+/* Of the trials first..end-1 that are of this kind: how many, and how many are right. */
+SL_CHECK sl_status sl_store_score(sl_store *store, int64_t participant, int first, int end,
                                   sl_trial_kind kind, int *right, int *total, sl_error *err);
 
 /* Calls each for every row; an error from it ends the walk and is passed on. */

@@ -408,6 +408,82 @@ async function onAFullDisk(browser) {
   await site.remove();
 }
 
+/** An image that can't be had, or is no image, is told in its place and can be asked for again. */
+async function withoutAnImage(browser) {
+  const site = await new Site(makeStudy(QUICK)).start();
+  const context = await browser.newContext({ viewport: { width: 360, height: 640 } });
+  const person = new Person(await context.newPage(), "no-image");
+  const images = path.join(site.dir, "images"), away = path.join(site.dir, "away");
+  const trouble = person.page.locator(".trouble", { hasText: "can't be loaded" });
+  const again = () => person.press(trouble.locator("button", { hasText: "Try again" }));
+  await person.page.goto(site.url);
+  await person.text("You are invited", "I agree");
+  await person.text("Press the label", "Continue");
+  fs.renameSync(images, away);
+  await person.text("The practice is over", "Continue");
+  await trouble.waitFor();
+  await person.look("trouble");
+  assert.equal(await person.page.locator("#notice").isHidden(), true, "its connection is fine");
+  await again();
+  await trouble.waitFor();
+  fs.renameSync(away, images);
+  await again();
+  await person.answers(2);
+
+  const half = png(COLOURS[0], 0).subarray(0, 30); // of more, Chromium shows what there is
+  const broken = (route) => route.fulfill({ contentType: "image/png", body: half });
+  await person.page.route("**/api/image/*", broken);
+  await person.page.reload();
+  await trouble.waitFor();
+  await person.page.unroute("**/api/image/*", broken);
+  await person.page.keyboard.press("Enter"); // the button has the focus
+  await person.task(2);
+  await person.text("Thank you! You have finished", null);
+  assert.equal(site.rows.length, 24);
+  await context.close();
+  await site.remove();
+}
+
+/** The answer that ends a failed block is stored, but the page doesn't hear of it. */
+async function lostAcknowledgement(browser) {
+  const site = await new Site(makeStudy()).start();
+  const context = await browser.newContext();
+  const person = new Person(await context.newPage(), "lost");
+  await person.page.goto(site.url);
+  await person.untilPractice();
+
+  await person.answers(9, false);
+  let lost = 0;
+  await person.page.route("**/api/trial", async (route) => {
+    if (route.request().postDataJSON().n !== 9 || lost++ > 0) return route.continue();
+    await route.fetch();
+    return route.abort(); // and the page sends it again
+  });
+  await person.answer(false);
+  assert.equal(lost, 2);
+  await person.text("You had 0 of 10 right", "Continue");
+  await person.page.unroute("**/api/trial");
+
+  await person.answers(2, true);
+  await person.answers(7, false);
+  const stored = new Promise((resolve) => {
+    person.page.route("**/api/trial", async (route) => {
+      await route.fetch();
+      resolve(); // and the page is closed before it hears of it
+    });
+  });
+  const { place } = await person.trial();
+  await person.press(person.page.locator(".disc").nth((place + 1) % 10));
+  await stored;
+  await person.page.unroute("**/api/trial");
+  await person.page.reload();
+  await person.text("You had 2 of 10 right", "Continue");
+  await person.answers(10);
+  await person.text("The practice is over", "Continue");
+  await context.close();
+  await site.remove();
+}
+
 async function byKeyboard(browser) {
   const site = await new Site(makeStudy()).start();
   const context = await browser.newContext({ viewport: { width: 1024, height: 768 } });
@@ -534,7 +610,9 @@ if (served.includes("has no page")) skip("this build has no page");
 
 if (shots) fs.mkdirSync(shots, { recursive: true });
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-const all = { wholeStudy, onAPhone, byKeyboard, onAFullDisk, fromProlific, fromMTurk };
+const all = {
+  wholeStudy, onAPhone, byKeyboard, onAFullDisk, withoutAnImage, lostAcknowledgement, fromProlific, fromMTurk,
+};
 const tests = Object.values(all).filter((test) => only.length === 0 || only.includes(test.name));
 try {
   for (const test of tests) {

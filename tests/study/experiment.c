@@ -61,29 +61,39 @@ static sl_trial planned(lab *l, const sl_participant *p, int n)
     return t;
 }
 
-static sl_verdict answer(lab *l, sl_participant *p, int n, int choice, sl_answer *a)
+static sl_verdict answer(lab *l, sl_participant *p, int n, int choice, int *truth)
 {
     const sl_trial t = { .n = n, .choice = choice, .rt_ms = 500, .elapsed_ms = 1000 };
     sl_verdict verdict;
     sl_error err;
     l->now_ms += 1000;
-    assert_int_equal(sl_experiment_answer(l->x, p, &t, l->now_ms, a, &verdict, &err), SL_OK);
+    assert_int_equal(sl_experiment_answer(l->x, p, &t, l->now_ms, truth, &verdict, &err), SL_OK);
     return verdict;
 }
 
-/* Answers the next trial, rightly or not. */
-static sl_answer go(lab *l, sl_participant *p, bool rightly)
+/* Answers the next trial, rightly or not; returns what is told of the truth. */
+static int go(lab *l, sl_participant *p, bool rightly)
 {
     const sl_trial t = planned(l, p, p->next);
-    sl_answer a;
-    assert_int_equal(answer(l, p, t.n, rightly ? t.truth : (t.truth + 1) % 10, &a), SL_VERDICT_OK);
-    return a;
+    int truth;
+    assert_int_equal(answer(l, p, t.n, rightly ? t.truth : (t.truth + 1) % 10, &truth),
+                     SL_VERDICT_OK);
+    return truth;
 }
 
 static void pass_practice(lab *l, sl_participant *p)
 {
     while (p->state == SL_STATE_PRACTICE)
         go(l, p, true);
+}
+
+static void expect_failed(lab *l, const sl_participant *p, int right, int total)
+{
+    int is_right, of;
+    sl_error err;
+    assert_int_equal(sl_experiment_failed_block(l->x, p, &is_right, &of, &err), SL_OK);
+    assert_int_equal(is_right, right);
+    assert_int_equal(of, total);
 }
 
 static void test_failed_block_is_repeated(void **state)
@@ -93,19 +103,21 @@ static void test_failed_block_is_repeated(void **state)
     sl_participant p;
     assert_int_equal(join(&l, NULL, NULL, &p), SL_VERDICT_OK);
     assert_int_equal(p.planned, 10);
-    for (int i = 0; i < 10; i++) { /* 7 of 10: one short of 75 % */
-        const sl_answer a = go(&l, &p, i >= 3);
-        assert_int_equal(a.block_over, i == 9);
-        assert_int_equal(a.passed, false);
-        assert_in_range(a.truth, 0, 9); /* for the feedback */
-    }
+    expect_failed(&l, &p, 0, 0);
+    for (int i = 0; i < 10; i++)                   /* 7 of 10: one short of 75 % */
+        assert_in_range(go(&l, &p, i >= 3), 0, 9); /* for the feedback */
     assert_int_equal(p.state, SL_STATE_PRACTICE);
     assert_int_equal(p.block, 0);
     assert_int_equal(p.attempt, 1);
     assert_int_equal(p.planned, 20);
-    for (int i = 0; i < 10; i++)
-        assert_int_equal(go(&l, &p, i >= 2).passed, i == 9); /* 8 of 10 */
+    expect_failed(&l, &p, 7, 10);  /* however often it is asked for */
+    for (int i = 0; i < 10; i++) { /* 8 of 10 */
+        assert_int_equal(p.block, 0);
+        expect_failed(&l, &p, 7, 10);
+        go(&l, &p, i >= 2);
+    }
     assert_int_equal(p.block, 1);
+    expect_failed(&l, &p, 0, 0);
     for (int i = 0; i < 10; i++)
         go(&l, &p, true);
     assert_int_equal(p.state, SL_STATE_TASK);
@@ -117,13 +129,13 @@ static void test_practice_has_an_end(void **state)
     (void)state;
     lab l = open_lab(NULL);
     sl_participant p;
-    sl_answer a;
+    int truth;
     assert_int_equal(join(&l, NULL, NULL, &p), SL_VERDICT_OK);
     while (p.state == SL_STATE_PRACTICE)
         go(&l, &p, false);
     assert_int_equal(p.state, SL_STATE_EXCLUDED);
     assert_int_equal(p.planned, 30); /* three attempts */
-    assert_int_equal(answer(&l, &p, p.next, 0, &a), SL_VERDICT_OVER);
+    assert_int_equal(answer(&l, &p, p.next, 0, &truth), SL_VERDICT_OVER);
     close_lab(&l);
 }
 
@@ -209,13 +221,13 @@ static void test_answers_in_order_and_once(void **state)
     (void)state;
     lab l = open_lab(NULL);
     sl_participant p;
-    sl_answer a;
+    int truth;
     assert_int_equal(join(&l, NULL, NULL, &p), SL_VERDICT_OK);
-    assert_int_equal(answer(&l, &p, 1, 0, &a), SL_VERDICT_ORDER);
-    assert_int_equal(answer(&l, &p, 0, 3, &a), SL_VERDICT_OK);
-    assert_int_equal(answer(&l, &p, 0, 3, &a), SL_VERDICT_REPEATED);
-    assert_in_range(a.truth, 0, 9);
-    assert_int_equal(answer(&l, &p, 0, 4, &a), SL_VERDICT_CONFLICT);
+    assert_int_equal(answer(&l, &p, 1, 0, &truth), SL_VERDICT_ORDER);
+    assert_int_equal(answer(&l, &p, 0, 3, &truth), SL_VERDICT_OK);
+    assert_int_equal(answer(&l, &p, 0, 3, &truth), SL_VERDICT_REPEATED);
+    assert_in_range(truth, 0, 9);
+    assert_int_equal(answer(&l, &p, 0, 4, &truth), SL_VERDICT_CONFLICT);
     assert_int_equal(planned(&l, &p, 0).choice, 3);
     assert_int_equal(p.next, 1);
     close_lab(&l);

@@ -14,7 +14,6 @@ export class Director {
   #next = 0; // the trial to be shown; ahead of the server's while answers are on their way
   #loaded = performance.now();
   #announced = new Set(); // texts that were shown, by place
-  #block = null; // how the last practice block went
   #closing = null; // why nobody takes part here
 
   constructor(parts) {
@@ -130,17 +129,16 @@ export class Director {
 
   /** The texts before a trial, each once; then the trial. */
   #practice() {
-    const { first, attempt } = this.#state;
-    if (this.#once("instructions")) return this.#text("instructions", "instructions_button");
+    const { first, failed } = this.#state;
+    if (this.#next === 0 && this.#once("instructions")) return this.#text("instructions", "instructions_button");
     if (this.#next > first || !this.#once(`practice ${first}`)) return this.#trial();
-    if (attempt > 0 && this.#block && !this.#block.passed)
-      return this.#text("practice_failed", "continue_button", this.#block);
-    return this.#once("practice") ? this.#text("practice", "continue_button") : this.#trial();
+    if (failed) return this.#text("practice_failed", "continue_button", failed);
+    return first === 0 ? this.#text("practice", "continue_button") : this.#trial();
   }
 
   #task() {
     const done = this.#next - this.#state.first;
-    if (this.#study.practice_blocks === 0 && this.#once("instructions"))
+    if (this.#next === 0 && this.#once("instructions"))
       return this.#text("instructions", "instructions_button");
     if (done === 0 && this.#once("task")) return this.#text("task", "continue_button");
     const pause = this.#study.pause_every > 0 && done > 0 && done % this.#study.pause_every === 0;
@@ -186,11 +184,8 @@ export class Director {
       }
       return null;
     }
-    const { truth, block } = await stored.catch((refused) => this.#conflict(refused));
-    if (over) {
-      this.#block = block ?? null;
-      await this.#refresh();
-    }
+    const { truth } = await stored.catch((refused) => this.#conflict(refused));
+    if (over) await this.#refresh();
     if (truth === undefined) return null;
     const right = truth === choice;
     const text = right ? this.#study.wording.right : this.#study.wording.wrong;
