@@ -54,6 +54,8 @@ typedef struct {
     const char *address;    /* numeric IPv4 or IPv6 address to listen on */
     int port;               /* 0: any free one */
     double rate;            /* requests a second that one address may make; 0: no limit */
+    int connections;        /* that one address may hold at once; 0: any number. Not counted on
+                               loopback or behind a proxy, where all have one address */
     bool behind_proxy;      /* the client's address is the last of X-Forwarded-For */
     double request_seconds; /* how long a request may take to arrive */
     bool (*stop)(void);     /* asked four times a second; true ends the server */
@@ -62,7 +64,7 @@ typedef struct {
     void *user;
 } sl_study_serve_options;
 SL_API sl_study_serve_options
-sl_study_serve_options_default(void); /* 127.0.0.1:8080, 100/s, 30 s */
+sl_study_serve_options_default(void); /* 127.0.0.1:8080, 100/s, 200, 30 s */
 
 /* Whether this build has the participant's page. Without it a study can be served to bots only. */
 SL_API bool sl_study_has_page(void);

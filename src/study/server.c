@@ -36,6 +36,7 @@ typedef struct {
     sl_status_cache *status;
     sl_watch watch;
     sl_limits requests, logins;
+    int connections;   /* that one address may hold; 0: any number */
     char *description; /* of /api/study */
     char csp[1200];
 } server;
@@ -156,14 +157,20 @@ static bool forwarded(struct MHD_Connection *connection, uint64_t *out)
     return true;
 }
 
+/* Who is at the other end: a visitor, or the proxy. */
+static uint64_t peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return info ? hash_address(info->client_addr) : 0;
+}
+
 static uint64_t client_of(const server *s, struct MHD_Connection *connection)
 {
     uint64_t visitor;
     if (s->options.behind_proxy && forwarded(connection, &visitor))
         return visitor;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    return info ? hash_address(info->client_addr) : 0;
+    return peer_of(connection);
 }
 
 static sl_watched *watched_of(struct MHD_Connection *connection)
@@ -386,6 +393,16 @@ static void completed(void *user, struct MHD_Connection *connection, void **cont
     *context = NULL;
 }
 
+/* Nobody may hold all the connections there are. */
+static enum MHD_Result admit(void *user, const struct sockaddr *address, socklen_t n)
+{
+    server *s = user;
+    (void)n;
+    return s->connections == 0 || sl_watch_count(&s->watch, hash_address(address)) < s->connections
+               ? MHD_YES
+               : MHD_NO;
+}
+
 static void connection_changed(void *user, struct MHD_Connection *connection, void **context,
                                enum MHD_ConnectionNotificationCode code)
 {
@@ -402,7 +419,7 @@ static void connection_changed(void *user, struct MHD_Connection *connection, vo
     sl_watched *watched;
     if (!info || sl_alloc(&watched, 1, sizeof *watched, NULL))
         return; /* it goes unwatched */
-    sl_watch_add(&s->watch, watched, info->connect_fd, clock_seconds());
+    sl_watch_add(&s->watch, watched, info->connect_fd, peer_of(connection), clock_seconds());
     *context = watched;
 }
 
@@ -458,23 +475,35 @@ static sl_status read_address(const sl_study_serve_options *o, struct sockaddr_s
     return sl_error_set(err, SL_EINVAL, "'%s' isn't an IPv4 or IPv6 address", o->address);
 }
 
+/* Whether all visitors seem to be at one address: the proxy's, or this machine's. */
+static bool is_shared(const sl_study_serve_options *o, const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+    if (o->behind_proxy)
+        return true;
+    return address->ss_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)
+                                          : ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 static sl_status listen_at(server *s, sl_error *err)
 {
     struct sockaddr_storage address;
     sl_status st = read_address(&s->options, &address, err);
     if (st)
         return st;
+    s->connections = is_shared(&s->options, &address) ? 0 : s->options.connections;
     /* Not epoll: libmicrohttpd 0.9.75 has it edge-triggered, and once in a while a resumed
      * connection wasn't looked at until another had timed out. */
     const unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
                            MHD_USE_ERROR_LOG | (address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
     s->daemon = MHD_start_daemon(
-        flags, (uint16_t)s->options.port, NULL, NULL, handle, s, MHD_OPTION_EXTERNAL_LOGGER,
-        log_line, NULL, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MAX_BYTES,
-        MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION, connection_changed,
-        s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
+        flags, (uint16_t)s->options.port, admit, s, handle, s, MHD_OPTION_EXTERNAL_LOGGER, log_line,
+        NULL, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MAX_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
+        completed, s, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, s,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (!s->daemon)
         return sl_error_set(err, SL_EIO, "can't listen at %s port %d (%s)", s->options.address,
@@ -516,7 +545,7 @@ static void run_until_stopped(server *s)
 sl_study_serve_options sl_study_serve_options_default(void)
 {
     return (sl_study_serve_options){
-        .address = "127.0.0.1", .port = 8080, .rate = 100, .request_seconds = 30
+        .address = "127.0.0.1", .port = 8080, .rate = 100, .connections = 200, .request_seconds = 30
     };
 }
 
@@ -533,6 +562,8 @@ sl_status sl_study_serve(sl_study *study, const sl_study_serve_options *options,
     sl_limits_init(&s->requests, options->rate, options->rate * 20);
     sl_limits_init(&s->logins, LOGIN_RATE, 10);
     st = lock_study(study, &lock, err);
+    if (!st)
+        st = sl_study_check_files(study, err);
     if (!st)
         st = sl_api_describe(&study->config, &s->description, err);
     if (!st)
@@ -561,5 +592,3 @@ sl_status sl_study_serve(sl_study *study, const sl_study_serve_options *options,
         close(lock);
     return st;
 }
-    if (!st)
-        st = sl_study_check_files(study, err);

@@ -263,6 +263,50 @@ static void test_slow_clients(void **state)
     close_site(&s);
 }
 
+/* Whether a new connection from an address is served. */
+static bool is_served(const char *source, int port)
+{
+    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    char byte;
+    const int fd = fixture_connect_from(source, port);
+    assert_true(fd >= 0);
+    (void)send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
+    const bool served = recv(fd, &byte, 1, 0) == 1;
+    close(fd);
+    return served;
+}
+
+/* One address holds as many connections as it may: others are served, and it is again when one of
+ * its own has ended. Behind a proxy everybody has the proxy's address. */
+static void test_all_connections(void **state)
+{
+    (void)state;
+    enum { MAY = 8 };
+    for (int proxy = 0; proxy < 2; proxy++) {
+        sl_study_serve_options options = sl_study_serve_options_default();
+        options.address = "0.0.0.0";
+        options.connections = MAY;
+        options.behind_proxy = proxy;
+        site s = open_site(NULL, &options);
+        int held[MAY];
+        for (int i = 0; i < MAY; i++) {
+            assert_true((held[i] = fixture_connect_from("127.0.0.2", s.server.port)) >= 0);
+            assert_true(is_served("127.0.0.3", s.server.port)); /* and the one above is counted */
+        }
+        assert_int_equal(is_served("127.0.0.2", s.server.port), proxy);
+        close(held[0]);
+        bool served = false;
+        for (int tries = 0; tries < 100 && !served; tries++) {
+            served = is_served("127.0.0.2", s.server.port);
+            usleep(20000); /* until the server has seen it go */
+        }
+        assert_true(served);
+        for (int i = 1; i < MAY; i++)
+            close(held[i]);
+        close_site(&s);
+    }
+}
+
 /* Names that would be markup, SQL or CSV in the wrong place come out as text everywhere. */
 static void test_names_that_bite(void **state)
 {
@@ -310,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_paths_lead_nowhere),
         cmocka_unit_test(test_huge_bodies),
         cmocka_unit_test(test_slow_clients),
+        cmocka_unit_test(test_all_connections),
         cmocka_unit_test(test_names_that_bite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,8 +164,9 @@ void fixture_stop(fixture_server server)
 
 /* ---- HTTP by hand ---- */
 
-int fixture_connect(int port)
+int fixture_connect_from(const char *source, int port)
 {
+    struct sockaddr_in own = { .sin_family = AF_INET };
     const struct sockaddr_in address = { .sin_family = AF_INET,
                                          .sin_port = htons((uint16_t)port),
                                          .sin_addr = { htonl(INADDR_LOOPBACK) } };
@@ -173,10 +174,17 @@ int fixture_connect(int port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_int_equal(inet_pton(AF_INET, source, &own.sin_addr), 1);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&own, sizeof own), 0);
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
         return fd;
     close(fd);
     return -1;
+}
+
+int fixture_connect(int port)
+{
+    return fixture_connect_from("127.0.0.1", port);
 }
 
 /* How long an answer with this head is, -1 if it goes on to the end of the connection. */

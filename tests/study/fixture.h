@@ -45,7 +45,8 @@ typedef struct {
     size_t size;
 } fixture_reply;
 
-int fixture_connect(int port);
+int fixture_connect(int port);                          /* -1: nobody answers */
+int fixture_connect_from(const char *source, int port); /* as another address of this machine */
 /* Sends exactly these bytes over a new connection and reads to the end of the answer. */
 fixture_reply fixture_exchange(int port, const char *bytes, size_t n);
 /* A GET, or with a body a POST; token may be NULL. */
