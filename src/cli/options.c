@@ -194,12 +194,12 @@ int cli_parse(const cli_command *command, const struct argp *argp, int argc, cha
 
 void cli_unpack_folder(char *out, size_t size)
 {
-    ssize_t n = readlink("/proc/self/exe", out, size - sizeof "/data");
+    ssize_t n = readlink("/proc/self/exe", out, size - sizeof "/unpacked");
     if (n < 0)
         n = 0;
     out[n] = 0;
     char *slash = strrchr(out, '/');
-    snprintf(slash ? slash : out, sizeof "/data", slash ? "/data" : "data");
+    snprintf(slash ? slash : out, sizeof "/unpacked", slash ? "/unpacked" : "unpacked");
 }
 
 sl_status cli_data_open(sl_data **out, const cli_options *options, sl_error *err)
