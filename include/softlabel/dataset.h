@@ -78,7 +78,8 @@ SL_API const char *sl_data_note(
     const sl_data *data); /* "" or what limits results on it: "pixels from a JPEG copy" */
 SL_API int sl_data_has(const sl_data *data, sl_set_id id); /* whether the set's images are there */
 SL_API int sl_data_has_human(const sl_data *data);
-SL_API const char *sl_set_name(sl_set_id id); /* "train", "test", "v4", "v6" */
+SL_API const char *sl_data_counts_path(const sl_data *data); /* of people's choices; or NULL */
+SL_API const char *sl_set_name(sl_set_id id);                /* "train", "test", "v4", "v6" */
 
 /* Reads a set, whole and checked. SL_ENOTFOUND when it isn't there, SL_EFORMAT when it is damaged.
  */

@@ -84,6 +84,52 @@ sl_status cli_label_set_open(cli_label_set *out, const char *path, const char *h
     return st;
 }
 
+static sl_status take_truth(cli_label_set *set, sl_data *data, sl_error *err)
+{
+    sl_dataset *test = NULL;
+    sl_status st = sl_data_read(data, SL_SET_TEST, &test, err);
+    if (!st && (test->n != set->view.n_images || test->classes != set->view.n_classes))
+        st = sl_error_set(err, SL_EMISMATCH,
+                          "counts of %zu images of %d classes aren't the test set's; give "
+                          "--hard-labels FILE",
+                          set->view.n_images, set->view.n_classes);
+    if (!st)
+        st = sl_alloc(&set->truth, test->n, sizeof *set->truth, err);
+    for (size_t i = 0; !st && i < test->n; i++)
+        set->truth[i] = test->labels[i];
+    set->view.truth = set->truth;
+    sl_dataset_destroy(test);
+    return st;
+}
+
+sl_status cli_label_set_take_truth(cli_label_set *set, const cli_options *options, sl_error *err)
+{
+    sl_data *data;
+    sl_status st = cli_data_open(&data, options, err);
+    if (!st)
+        st = take_truth(set, data, err);
+    sl_data_close(data);
+    return st;
+}
+
+sl_status cli_label_set_open_data(cli_label_set *out, const cli_options *options, sl_error *err)
+{
+    sl_data *data;
+    *out = (cli_label_set){ 0 };
+    sl_status st = cli_data_open(&data, options, err);
+    if (!st && !sl_data_counts_path(data))
+        st = sl_error_set(err, SL_ENOTFOUND, "there are no counts of people's choices in '%s'",
+                          sl_data_folder(data));
+    if (!st)
+        st = open_npy(out, sl_data_counts_path(data), NULL, err);
+    if (!st)
+        st = take_truth(out, data, err);
+    sl_data_close(data);
+    if (st)
+        cli_label_set_release(out);
+    return st;
+}
+
 sl_status cli_label_set_judgments(sl_judgments **out, const cli_label_set *set, const char *path,
                                   const char *const *raw, size_t n_raw, sl_error *err)
 {

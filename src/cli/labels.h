@@ -26,6 +26,12 @@ typedef struct {
 } cli_label_set;
 SL_CHECK sl_status cli_label_set_open(cli_label_set *out, const char *path, const char *hard_labels,
                                       sl_error *err);
+/* The data folder's counts of people's choices, and the test set's labels as truth. */
+SL_CHECK sl_status cli_label_set_open_data(cli_label_set *out, const cli_options *options,
+                                           sl_error *err);
+/* The test set's labels as truth. SL_EMISMATCH when the counts aren't of as many images. */
+SL_CHECK sl_status cli_label_set_take_truth(cli_label_set *set, const cli_options *options,
+                                            sl_error *err);
 void cli_label_set_release(cli_label_set *set);
 
 /* Its judgments: of a folder, from its raw files (raw, n_raw; or as recorded); of an npy, each by

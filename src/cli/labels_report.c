@@ -58,7 +58,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         a->n_raw = (size_t)(state->argc - state->next - 1);
         return 0;
     case ARGP_KEY_END:
-        return a->path ? 0 : cli_usage(state, "LABELS is missing: a folder, or an npy of counts");
+        if (!a->path && a->hard_labels)
+            return cli_usage(state, "--hard-labels FILE goes with LABELS, an npy of counts");
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -83,7 +85,8 @@ static sl_status work_out(report *r, const report_args *a, sl_error *err)
     ceiling.resamples = (int)a->resamples;
     ceiling.prior = a->prior;
     ceiling.seed = a->common.seed;
-    sl_status st = cli_label_set_open(&r->set, a->path, a->hard_labels, err);
+    sl_status st = a->path ? cli_label_set_open(&r->set, a->path, a->hard_labels, err)
+                           : cli_label_set_open_data(&r->set, &a->common, err);
     if (!st)
         st = sl_labels_describe(&r->d, &r->set.view, err);
     if (!st)
@@ -273,7 +276,7 @@ static sl_status show_text(const report *r, const report_args *a, sl_error *err)
     if (st)
         return st;
     show_ambiguous(r, (size_t)a->top);
-    printf("\nLabels: %s (counts %.12s)%s.\n", a->path, r->set.sha256,
+    printf("\nLabels: %s (counts %.12s)%s.\n", a->path ? a->path : "data folder", r->set.sha256,
            r->set.is_folder ? "" : "; who judged what isn't known");
     return SL_OK;
 }
@@ -367,11 +370,11 @@ static json_t *ambiguous_json(const report *r, size_t top)
 static void show_json(const report *r, const report_args *a)
 {
     const sl_labels_description *d = &r->d;
-    json_t *json =
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o}", "labels", a->path, "counts_sha256",
-                  r->set.sha256, "judgments", (json_int_t)d->n_judgments, "images",
-                  (json_int_t)d->n_images, "images_judged", (json_int_t)d->n_judged, "per_image",
-                  spread_json(&d->per_image), "entropy", spread_json(&d->entropy));
+    json_t *json = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:o, s:o}", "labels", a->path ? a->path : "data folder",
+        "counts_sha256", r->set.sha256, "judgments", (json_int_t)d->n_judgments, "images",
+        (json_int_t)d->n_images, "images_judged", (json_int_t)d->n_judged, "per_image",
+        spread_json(&d->per_image), "entropy", spread_json(&d->entropy));
     if (r->set.is_folder)
         json_object_set_new(json, "people", people_json(d));
     if (d->image_accuracy.n > 0) {
@@ -424,10 +427,10 @@ int cli_labels_report(const cli_command *self, int argc, char **argv)
     static const struct argp argp = {
         .options = options,
         .parser = parse,
-        .args_doc = "LABELS [RAW.csv...]",
+        .args_doc = "[LABELS [RAW.csv...]]",
         .doc =
             "LABELS is a folder that aggregate wrote (its raw files are read again; name them if "
-            "they have moved) or an npy of counts.",
+            "they have moved) or an npy of counts; without it the data folder's are taken.",
     };
     report_args a = { .splits = 20, .resamples = 200, .prior = 0.1, .error = 0.05, .top = 10 };
     sl_error err;

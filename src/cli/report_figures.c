@@ -215,33 +215,12 @@ static error_t parse_confusion(int key, char *text, struct argp_state *state)
         a->path = text;
         return 0;
     case ARGP_KEY_END:
-        return a->path ? 0 : cli_usage(state, "LABELS is missing: a folder, or an npy of counts");
+        if (!a->path && a->hard_labels)
+            return cli_usage(state, "--hard-labels FILE goes with LABELS, an npy of counts");
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
-}
-
-/* Counts don't say what is in the images; the test set does. */
-static sl_status take_test_labels(cli_label_set *set, const cli_options *common, sl_error *err)
-{
-    sl_data *data = NULL;
-    sl_dataset *test = NULL;
-    sl_status st = cli_data_open(&data, common, err);
-    if (!st)
-        st = sl_data_read(data, SL_SET_TEST, &test, err);
-    if (!st && (test->n != set->view.n_images || test->classes != set->view.n_classes))
-        st = sl_error_set(err, SL_EMISMATCH,
-                          "counts of %zu images of %d classes aren't the test set's; give "
-                          "--hard-labels FILE",
-                          set->view.n_images, set->view.n_classes);
-    if (!st)
-        st = sl_alloc(&set->truth, test->n, sizeof *set->truth, err);
-    for (size_t i = 0; !st && i < test->n; i++)
-        set->truth[i] = test->labels[i];
-    set->view.truth = set->truth;
-    sl_dataset_destroy(test);
-    sl_data_close(data);
-    return st;
 }
 
 static sl_status confusion(const confusion_args *a, sl_error *err)
@@ -250,11 +229,12 @@ static sl_status confusion(const confusion_args *a, sl_error *err)
     sl_labels_description d = { 0 };
     cli_class_names room;
     char caption[300];
-    sl_status st = cli_label_set_open(&set, a->path, a->hard_labels, err);
+    sl_status st = a->path ? cli_label_set_open(&set, a->path, a->hard_labels, err)
+                           : cli_label_set_open_data(&set, &a->common, err);
     if (st)
         return st;
     if (!set.view.truth)
-        st = take_test_labels(&set, &a->common, err);
+        st = cli_label_set_take_truth(&set, &a->common, err);
     if (!st)
         st = sl_labels_describe(&d, &set.view, err);
     if (st)
@@ -285,7 +265,7 @@ int cli_report_confusion(const cli_command *self, int argc, char **argv)
     };
     static const struct argp argp = { .options = options,
                                       .parser = parse_confusion,
-                                      .args_doc = "LABELS" };
+                                      .args_doc = "[LABELS]" };
     confusion_args a = { .out = "confusion" };
     sl_error err;
     const int code = cli_parse(self, &argp, argc, argv, &a);

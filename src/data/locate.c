@@ -234,3 +234,8 @@ int sl_data_has_human(const sl_data *data)
 {
     return data->path[SL_FILE_COUNTS] || data->path[SL_FILE_PROBS];
 }
+
+const char *sl_data_counts_path(const sl_data *data)
+{
+    return data->path[SL_FILE_COUNTS];
+}
