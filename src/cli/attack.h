@@ -1,7 +1,9 @@
-/* softlabel attack: cmd_attack.c parses and attacks; attack_show.c shows what came out. */
+/* softlabel attack: cmd_attack.c parses and attacks; attack_models.c finds what; attack_show.c
+ * shows what came out. */
 #ifndef CLI_ATTACK_H
 #define CLI_ATTACK_H
 
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "eval/attack.h"
 #include "eval/bootstrap.h"
@@ -11,8 +13,8 @@
 
 typedef struct {
     cli_options common; /* first */
-    char **files;       /* (n_files): models, or folders of fine-tuning runs */
-    size_t n_files;
+    char **given;       /* (n_given): models, runs, or folders of fine-tuning runs */
+    size_t n_given;
     sl_attack_options attack;
     /* The first is 0: the images as they are. */
     double epsilons[ATTACK_MAX_EPSILONS];
@@ -22,6 +24,18 @@ typedef struct {
     int batch, resamples, permutations;
     const char *out; /* file for the JSON, or NULL */
 } cli_attack_options;
+
+/* Model files, each once; strings live as long. */
+typedef struct {
+    const char **paths;
+    size_t n, capacity;
+    sl_arena memory;
+} cli_attack_models;
+/* A file stands for itself, a run's folder for its best model, a folder of runs for those of them
+ * without mixup that table 3 shows. */
+SL_CHECK sl_status cli_attack_models_find(cli_attack_models *out, char *const *given, size_t n,
+                                          sl_error *err);
+void cli_attack_models_release(cli_attack_models *models);
 
 /* What all models are attacked on. */
 typedef struct {
@@ -33,8 +47,7 @@ typedef struct {
 
 /* One model, before (0) and after each attack. */
 typedef struct {
-    char *path; /* of its file */
-    const char *given;
+    const char *path; /* of its file; borrowed */
     sl_model *model;
     char sha256[65];
     sl_measured *measured;    /* (n_epsilons, SL_MEASURE_COUNT) */
@@ -48,7 +61,10 @@ const char *cli_attack_method_name(sl_attack_method method);
 SL_CHECK sl_status cli_attack_show_text(const cli_attack_options *options,
                                         const cli_attack_scene *scene,
                                         const cli_attacked_model *model, sl_error *err);
-/* The caller's. */
+/* {"data", "attack", "statistics"}: what a model's results depend on beside the model and the
+ * epsilons; the caller's. */
+json_t *cli_attack_settings_json(const cli_attack_options *options, const cli_attack_scene *scene);
+/* These and the results; the caller's. */
 json_t *cli_attack_model_json(const cli_attack_options *options, const cli_attack_scene *scene,
                               const cli_attacked_model *model);
 

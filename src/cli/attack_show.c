@@ -189,17 +189,35 @@ static json_t *attack_json(const cli_attack_options *o)
     return json;
 }
 
-json_t *cli_attack_model_json(const cli_attack_options *o, const cli_attack_scene *s,
-                              const cli_attacked_model *m)
+json_t *cli_attack_settings_json(const cli_attack_options *o, const cli_attack_scene *s)
 {
-    json_t *rows = json_array();
     json_t *data =
         json_pack("{s:s, s:s, s:s, s:s}", "kind", sl_data_kind(s->data), "note",
                   sl_data_note(s->data), "test", s->test->sha256, "human", s->human->sha256);
+    json_t *statistics = json_pack("{s:i, s:i, s:I}", "bootstrap", o->resamples, "permutations",
+                                   o->permutations, "seed", (json_int_t)o->common.seed);
 
+    return json_pack("{s:o, s:o, s:o}", "data", data, "attack", attack_json(o), "statistics",
+                     statistics);
+}
+
+json_t *cli_attack_model_json(const cli_attack_options *o, const cli_attack_scene *s,
+                              const cli_attacked_model *m)
+{
+    json_t *rows = json_array(), *classes = json_array();
+    json_t *settings = cli_attack_settings_json(o, s);
+    json_t *json = json_pack("{s:s, s:s, s:s}", "model", sl_model_name(m->model), "file", m->path,
+                             "sha256", m->sha256);
+
+    json_object_update(json, settings);
+    json_decref(settings);
     for (size_t e = 0; e < o->n_epsilons; e++)
         json_array_append_new(rows, row_json(o, m, e));
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:f, s:o}", "model", sl_model_name(m->model),
-                     "file", m->path, "sha256", m->sha256, "data", data, "attack", attack_json(o),
-                     "images", (json_int_t)s->test->n, "seconds", m->seconds, "rows", rows);
+    for (int c = 0; c < s->test->classes; c++)
+        json_array_append_new(classes, json_string(s->test->class_names[c]));
+    json_object_set_new(json, "classes", classes);
+    json_object_set_new(json, "images", json_integer((json_int_t)s->test->n));
+    json_object_set_new(json, "seconds", json_real(m->seconds));
+    json_object_set_new(json, "rows", rows);
+    return json;
 }

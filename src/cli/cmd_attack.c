@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 enum {
@@ -25,6 +24,8 @@ enum {
     KEY_OUT
 };
 
+enum { MAX_RESULT_BYTES = 1 << 28 };
+
 static const struct argp_option option_list[] = {
     { "method", KEY_METHOD, "NAME", 0, "fgsm: one signed step; pgd: many (fgsm)", 0 },
     { "epsilon", KEY_EPSILON, "LIST", 0,
@@ -39,7 +40,11 @@ static const struct argp_option option_list[] = {
     { "bootstrap", KEY_BOOTSTRAP, "N", 0, "resamples for intervals, 0 for none (1000)", 0 },
     { "permutations", KEY_PERMUTATIONS, "N", 0,
       "of the classes, for the confusion's p-value, 0 for none (9999)", 0 },
-    { "out", KEY_OUT, "FILE", 0, "also write the JSON here, for 'report table --table 3'", 0 },
+    { "out", KEY_OUT, "FILE", 0,
+      "also write the JSON here, for 'report table --table 3'; what is there already isn't "
+      "attacked "
+      "again",
+      0 },
     { 0 },
 };
 
@@ -135,8 +140,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         o->out = text;
         return 0;
     case ARGP_KEY_ARGS:
-        o->files = state->argv + state->next;
-        o->n_files = (size_t)(state->argc - state->next);
+        o->given = state->argv + state->next;
+        o->n_given = (size_t)(state->argc - state->next);
         return 0;
     case ARGP_KEY_NO_ARGS:
         return cli_usage(state, "the MODEL to attack is missing, say m.safetensors or a run's "
@@ -172,28 +177,11 @@ static sl_status open_scene(cli_attack_scene *s, const cli_options *o, sl_error 
 
 static void release_model(cli_attacked_model *m)
 {
-    free(m->path);
     sl_model_destroy(m->model);
     free(m->measured);
     free(m->differences);
     for (size_t e = 0; e < ATTACK_MAX_EPSILONS; e++)
         sl_confusion_release(&m->confusions[e]);
-}
-
-/* A run's folder stands for its best model. */
-static sl_status open_model(cli_attacked_model *m, sl_error *err)
-{
-    struct stat info;
-    const bool folder = stat(m->given, &info) == 0 && S_ISDIR(info.st_mode);
-    sl_status st = SL_OK;
-
-    if (folder)
-        st = sl_path_join(&m->path, m->given, "best.safetensors", err);
-    else if (!(m->path = strdup(m->given)))
-        st = sl_error_set(err, SL_ENOMEM, "not enough memory for a name");
-    if (!st)
-        st = sl_model_load(&m->model, m->path, err);
-    return st ? st : sl_hash_file(m->path, SL_HASH_SHA256, m->sha256, err);
 }
 
 /* logits (n_epsilons, n, classes) -> what they are worth. */
@@ -216,7 +204,7 @@ static sl_status score(cli_attacked_model *m, cli_attack_options *o, const cli_a
         labels[i] = s->test->labels[i];
     for (size_t e = 0; e < o->n_epsilons && !st; e++) {
         sl_predictions p;
-        st = sl_predictions_from_logits(&p, m->given, logits + e * n * (size_t)s->test->classes, n,
+        st = sl_predictions_from_logits(&p, m->path, logits + e * n * (size_t)s->test->classes, n,
                                         s->test->classes, err);
         if (!st)
             st = sl_assess(&assessments[e], &p, s->human, labels, &all, 15, err);
@@ -253,7 +241,7 @@ static sl_status attack_model(cli_attacked_model *m, cli_attack_options *o,
     sl_attacker *attacker = NULL;
     float *logits = NULL;
     size_t rows;
-    sl_status st = open_model(m, err);
+    sl_status st = sl_model_load(&m->model, m->path, err);
 
     if (!st && !sl_size_mul(o->n_epsilons, s->test->n, &rows))
         st = sl_error_set(err, SL_ENOMEM, "too many images");
@@ -270,42 +258,114 @@ static sl_status attack_model(cli_attacked_model *m, cli_attack_options *o,
     if (!st)
         st = score(m, o, s, logits, err);
     free(logits);
-    return st ? sl_error_at(err, st, "%s", m->given) : SL_OK;
+    return st ? sl_error_at(err, st, "%s", m->path) : SL_OK;
+}
+
+/* ---- results ---- */
+
+/* Attacks can take hours: --out FILE goes on with what is in it. Empty if there is none. */
+static sl_status read_former(json_t **out, const char *path, sl_error *err)
+{
+    *out = NULL;
+    return path && sl_file_exists(path) ? sl_json_read(out, path, MAX_RESULT_BYTES, err) : SL_OK;
+}
+
+static bool same_epsilons(const cli_attack_options *o, const json_t *rows)
+{
+    bool same = json_array_size(rows) == o->n_epsilons;
+
+    for (size_t e = 0; e < o->n_epsilons && same; e++) {
+        const char *text =
+            json_string_value(json_object_get(json_array_get(rows, e), "epsilon_text"));
+        same = text && strcmp(text, o->epsilon_texts[e]) == 0;
+    }
+    return same;
+}
+
+/* The former result of the same file under the same attack, or NULL; borrowed. */
+static json_t *find_former(const json_t *former, const cli_attack_options *o,
+                           const cli_attack_scene *s, const char *sha256)
+{
+    json_t *settings = cli_attack_settings_json(o, s), *model, *found = NULL, *value;
+    const char *key;
+    size_t i;
+
+    json_array_foreach(json_object_get(former, "models"), i, model)
+    {
+        const char *hash = json_string_value(json_object_get(model, "sha256"));
+        bool same =
+            hash && strcmp(hash, sha256) == 0 && same_epsilons(o, json_object_get(model, "rows"));
+
+        json_object_foreach(settings, key, value) same =
+            same && json_equal(value, json_object_get(model, key));
+        if (same)
+            found = model;
+    }
+    json_decref(settings);
+    return found;
+}
+
+/* Attacks the model in a file, or takes its former result. */
+static sl_status attack_file(const char *path, cli_attack_options *o, const cli_attack_scene *s,
+                             const json_t *former, json_t *results, sl_error *err)
+{
+    cli_attacked_model m = { .path = path };
+    sl_status st = sl_hash_file(path, SL_HASH_SHA256, m.sha256, err);
+    json_t *result = st ? NULL : find_former(former, o, s, m.sha256);
+
+    if (result) {
+        sl_log(SL_LOG_INFO, "'%s' is in '%s' already", path, o->out);
+        json_incref(result);
+    } else if (!st) {
+        st = attack_model(&m, o, s, err);
+        if (!st && !o->common.json)
+            st = cli_attack_show_text(o, s, &m, err);
+        if (!st)
+            result = cli_attack_model_json(o, s, &m);
+    }
+    if (!st && json_array_append_new(results, result))
+        st = sl_error_set(err, SL_ENOMEM, "not enough memory for results");
+    release_model(&m);
+    return st;
 }
 
 static sl_status attack(cli_attack_options *o, sl_error *err)
 {
+    cli_attack_models models = { 0 };
     cli_attack_scene scene = { 0 };
-    json_t *models = json_array();
-    json_t *json = json_pack("{s:s, s:o}", "format", "softlabel-attack-1", "models", models);
+    json_t *former = NULL, *results = json_array();
+    json_t *json = json_pack("{s:s, s:o}", "format", "softlabel-attack-1", "models", results);
     sl_status st = json ? SL_OK : sl_error_set(err, SL_ENOMEM, "not enough memory for results");
 
     if (!st)
+        st = cli_attack_models_find(&models, o->given, o->n_given, err);
+    if (!st)
+        st = read_former(&former, o->out, err);
+    if (!st)
         st = open_scene(&scene, &o->common, err);
-    for (size_t i = 0; i < o->n_files && !st; i++) {
-        cli_attacked_model m = { .given = o->files[i] };
-
-        st = attack_model(&m, o, &scene, err);
-        if (!st && json_array_append_new(models, cli_attack_model_json(o, &scene, &m)))
-            st = sl_error_set(err, SL_ENOMEM, "not enough memory for results");
-        if (!st && !o->common.json)
-            st = cli_attack_show_text(o, &scene, &m, err);
-        release_model(&m);
+    for (size_t i = 0; i < models.n && !st; i++) {
+        st = attack_file(models.paths[i], o, &scene, former, results, err);
+        if (!st && o->out)
+            st = sl_json_write(o->out, json, err);
     }
-    if (!st && o->out)
-        st = sl_json_write(o->out, json, err);
     if (!st && o->common.json)
         cli_print_json(json_incref(json));
+    json_decref(former);
     json_decref(json);
     release_scene(&scene);
+    cli_attack_models_release(&models);
     return st;
 }
 
 int cmd_attack(const cli_command *self, int argc, char **argv)
 {
-    static const struct argp argp = { .options = option_list,
-                                      .parser = parse,
-                                      .args_doc = "MODEL|RUN..." };
+    static const struct argp argp = {
+        .options = option_list,
+        .parser = parse,
+        .args_doc = "MODEL|RUN|FOLDER...",
+        .doc = "A RUN's folder stands for its best model, a FOLDER of runs for those of them "
+               "without mixup that 'report table --table 3' shows."
+    };
     cli_attack_options o = { .attack = sl_attack_options_default(),
                              .epsilons = { 0, 8.0 / 255 },
                              .epsilon_texts = { "0", "8/255" },

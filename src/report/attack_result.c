@@ -1,5 +1,6 @@
 #include "report/attack_result.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,16 +12,71 @@ typedef struct {
     size_t n_rows;
 } attack;
 
-static sl_status read_value(const json_t *row, const char *key, double *out, sl_error *err)
+/* {"value", "low", "high"}; null is NaN. */
+static sl_status read_measured(const json_t *row, const char *key, sl_measured *out, sl_error *err)
 {
     json_t *measured;
     sl_status st = sl_json_get(row, key, &measured, err);
+    const struct {
+        const char *key;
+        double *to;
+    } parts[] = { { "value", &out->value }, { "low", &out->low }, { "high", &out->high } };
 
-    return st ? st : sl_json_get_number(measured, "value", out, err);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !st; i++) {
+        if (json_is_null(json_object_get(measured, parts[i].key)))
+            *parts[i].to = NAN;
+        else
+            st = sl_json_get_number(measured, parts[i].key, parts[i].to, err);
+    }
+    return st;
+}
+
+static sl_status read_confusion(const json_t *row, sl_attack_confusion *out, sl_error *err)
+{
+    json_t *c, *model, *human;
+    sl_status st = sl_json_get(row, "confusion", &c, err);
+
+    if (!st)
+        st = sl_json_get_int(c, "wrong", 0, INT64_MAX, &out->wrong, err);
+    if (!st)
+        st = read_measured(c, "spearman", &out->correlation, err);
+    if (!st)
+        st = read_measured(c, "human_share", &out->human_share, err);
+    if (!st)
+        st = read_measured(c, "chance_share", &out->chance_share, err);
+    if (!st)
+        st = sl_json_get(c, "model", &model, err);
+    if (!st)
+        st = sl_json_get(c, "human", &human, err);
+    if (st)
+        return st;
+    out->p_value = NAN;
+    if (!json_is_null(json_object_get(c, "p_value")))
+        st = sl_json_get_number(c, "p_value", &out->p_value, err);
+    out->model = model;
+    out->human = human;
+    return st;
+}
+
+sl_status sl_attack_matrix_read(const json_t *matrix, int k, double *shares, sl_error *err)
+{
+    for (int t = 0; t < k; t++) {
+        const json_t *row = json_array_get(matrix, (size_t)t);
+
+        if (json_array_size(matrix) != (size_t)k || json_array_size(row) != (size_t)k)
+            return sl_error_set(err, SL_EFORMAT, "a confusion isn't a matrix of %d classes", k);
+        for (int c = 0; c < k; c++) {
+            const json_t *cell = json_array_get(row, (size_t)c);
+
+            shares[t * k + c] = json_is_number(cell) ? json_number_value(cell) : NAN;
+        }
+    }
+    return SL_OK;
 }
 
 static sl_status read_rows(const json_t *rows, attack *a, sl_attack_result *r, sl_error *err)
 {
+    sl_measured loss, accuracy;
     sl_status st = SL_OK;
 
     a->n_rows = json_array_size(rows);
@@ -33,9 +89,15 @@ static sl_status read_rows(const json_t *rows, attack *a, sl_attack_result *r, s
         if (!st)
             st = sl_json_get_number(row, "epsilon", &a->epsilons[i], err);
         if (!st)
-            st = read_value(row, "c10_crossentropy", &r->loss[i], err);
+            st = read_measured(row, "c10_crossentropy", &loss, err);
         if (!st)
-            st = read_value(row, "accuracy", &r->accuracy[i], err);
+            st = read_measured(row, "accuracy", &accuracy, err);
+        if (!st)
+            st = read_confusion(row, &r->confusions[i], err);
+        if (st)
+            break;
+        r->loss[i] = loss.value;
+        r->accuracy[i] = accuracy.value;
     }
     return st;
 }
@@ -47,6 +109,9 @@ static sl_status read_result(const json_t *model, attack *a, sl_attack_result *r
 
     if (!st)
         st = sl_json_get_string(model, "sha256", &r->sha256, err);
+    if (!st)
+        st = sl_json_get(model, "classes", &part, err);
+    r->classes = st ? NULL : part;
     if (!st)
         st = sl_json_get(model, "data", &part, err);
     if (!st)

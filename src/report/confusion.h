@@ -1,4 +1,4 @@
-/* The confusion matrix of people as a heat map. */
+/* Confusion matrices, of people and of models, as heat maps. */
 #ifndef REPORT_CONFUSION_H
 #define REPORT_CONFUSION_H
 
@@ -11,5 +11,16 @@
 SL_CHECK sl_status sl_confusion_draw(const char *path, const int64_t *counts, int k,
                                      const char *const *class_names, const char *caption,
                                      sl_error *err);
+
+/* One of several matrices side by side. */
+typedef struct {
+    const char *title;    /* "people" */
+    const double *shares; /* (k,k) of each row, 0..1 */
+} sl_confusion_panel;
+
+/* Draws n >= 1 panels of the shares off the diagonals, in colours that all share. */
+SL_CHECK sl_status sl_confusion_panels_draw(const char *path, const sl_confusion_panel *panels,
+                                            int n, int k, const char *const *class_names,
+                                            sl_error *err);
 
 #endif

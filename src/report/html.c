@@ -1,6 +1,7 @@
 #include "report/html.h"
 
 #include "base/file.h"
+#include "report/attack_section.h"
 #include "report/changes.h"
 #include "report/curves_figure.h"
 #include "report/paper_table.h"
@@ -191,6 +192,50 @@ static sl_status put_tables(FILE *out, const sl_html_report *r, sl_error *err)
     return st;
 }
 
+/* ---- attacks ---- */
+
+static sl_status draw_attacked(FILE *out, const sl_html_report *r, const sl_attacked *model,
+                               size_t number, sl_error *err)
+{
+    sl_arena memory = { 0 };
+    const char *path, *caption;
+    sl_status st = sl_arena_printf(&memory, &path, err, "%s/attack-%zu", r->folder, number);
+
+    if (!st)
+        st = sl_arena_printf(&memory, &caption, err,
+                             "%s: what people take a class's images for, and what the network does "
+                             "under the strongest attack. Shares of a class's images.",
+                             model->name);
+    if (!st)
+        st = sl_attack_section_draw(path, r->attacks, model, err);
+    if (!st)
+        st = put_svg(out, path, caption, err);
+    sl_arena_release(&memory);
+    return st;
+}
+
+static sl_status put_attacks(FILE *out, const sl_html_report *r, sl_error *err)
+{
+    sl_run_span rest = { r->set->runs, r->set->n }, model;
+    sl_attacked *models;
+    size_t n = 0;
+    sl_status st = sl_alloc(&models, r->set->n, sizeof *models, err);
+
+    for (; rest.n && !st; rest = sl_run_span_after(rest, model)) {
+        model = sl_run_span_first(rest, sl_run_same_model);
+        models[n] = sl_attacked_find(model, r->attacks);
+        n += models[n].n > 0;
+    }
+    if (!st && n > 0) {
+        fputs("<h2>Does the attack land on classes that people confuse?</h2>\n", out);
+        st = sl_attack_section_write(out, r->attacks, models, n, err);
+    }
+    for (size_t i = 0; i < n && !st; i++)
+        st = draw_attacked(out, r, &models[i], i + 1, err);
+    free(models);
+    return st;
+}
+
 /* ---- runs ---- */
 
 static sl_status put_seconds(sl_table *table, double seconds, sl_error *err)
@@ -317,6 +362,8 @@ sl_status sl_html_report_write(const char *path, const sl_html_report *report, s
     fputs("<h2>Figures</h2>\n", out);
     if (!st)
         st = put_figures(out, report, err);
+    if (!st)
+        st = put_attacks(out, report, err);
     if (!st)
         st = put_runs(out, report, err);
     fputs("</html>\n", out);

@@ -1,5 +1,5 @@
 /* The paper's tables from run folders made by hand: each pick and each cell is known. */
-#include "data/fixture.h"
+#include "planted.h"
 
 #include "base/file.h"
 #include "report/paper_table.h"
@@ -7,54 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Losses after epochs 1 and 2, c10h val and c10 val alike; the accuracy is 1 less the loss. */
-typedef struct {
-    const char *targets;
-    double lr;
-    int split_seed;
-    double loss[2];
-} made_run;
-
-/* Human tuning: split 0 has the lowest loss of all at lr 0.1, epoch 1; the others are best at 0.01,
- * epoch 2. */
-static const made_run runs[] = {
-    { "human", 0.1, 0, { 0.10, 0.50 } },  { "human", 0.1, 1, { 0.60, 0.50 } },
-    { "human", 0.1, 2, { 0.60, 0.50 } },  { "human", 0.01, 0, { 0.40, 0.30 } },
-    { "human", 0.01, 1, { 0.40, 0.20 } }, { "human", 0.01, 2, { 0.40, 0.25 } },
-    { "hard", 0.01, 0, { 0.55, 0.60 } },  { "hard", 0.01, 1, { 0.50, 0.60 } },
-    { "hard", 0.01, 2, { 0.60, 0.70 } },
-};
-enum { N_RUNS = sizeof runs / sizeof runs[0] };
-
-static void make_run(const char *dir, int i)
-{
-    const made_run *r = &runs[i];
-    const int best = r->loss[1] < r->loss[0];
-    const double v = r->loss[best];
-    char text[2000], csv[500];
-    char folder[300];
-    snprintf(folder, sizeof folder, "%s/r%d", dir, i);
-    fixture_make_dir(folder);
-    int n = snprintf(
-        text, sizeof text,
-        "{\"stage\": \"finetune\", \"settings\": {\"targets\": \"%s\", \"lr\": %g, \"epochs\": 2, "
-        "\"batch_size\": 128, \"weight_decay\": 0.0001, \"augment\": \"none\", \"split_seed\": %d, "
-        "\"seed\": 0}, \"model\": {\"name\": \"m_1\", \"checkpoint_sha256\": \"ab\"}, \"data\": "
-        "{\"test\": \"x\", \"human\": \"y\", \"note\": \"\"}, \"rule\": \"the lowest\", "
-        "\"before\": {\"epoch\": 0, \"c10h_val_loss\": 0.9, \"c10h_val_acc\": 0.1, "
-        "\"c10h_val_c10_loss\": 0.9, \"c10h_val_c10_acc\": 0.1}, \"selected\": {\"epoch\": %d, "
-        "\"c10h_val_loss\": %.2f, \"c10h_val_acc\": %.2f, \"c10h_val_c10_loss\": %.2f, "
-        "\"c10h_val_c10_acc\": %.2f}}",
-        r->targets, r->lr, r->split_seed, best + 1, v, 1 - v, v, 1 - v);
-    fixture_write(fixture_path(folder, "result.json"), text, (size_t)n);
-    n = snprintf(csv, sizeof csv,
-                 "epoch,c10h_val_loss,c10h_val_acc,c10h_val_c10_loss,c10h_val_c10_acc\n"
-                 "0,0.9,0.1,0.9,0.1\n1,%.2f,%.2f,%.2f,%.2f\n2,%.2f,%.2f,%.2f,%.2f\n",
-                 r->loss[0], 1 - r->loss[0], r->loss[0], 1 - r->loss[0], r->loss[1], 1 - r->loss[1],
-                 r->loss[1], 1 - r->loss[1]);
-    fixture_write(fixture_path(folder, "metrics.csv"), csv, (size_t)n);
-}
 
 static const sl_paper_row *find(const sl_paper_table *t, sl_paper_part part, const char *section)
 {
@@ -71,10 +23,9 @@ static void every_cell_is_known(void **state)
     sl_run_set set;
     sl_paper_table t;
     sl_error err;
-    for (int i = 0; i < N_RUNS; i++)
-        make_run(dir, i);
+    planted_runs(dir, 0);
     expect_ok(sl_run_set_read(&set, &dir, 1, &err), &err);
-    assert_int_equal(set.n, N_RUNS);
+    assert_int_equal(set.n, PLANTED_RUNS);
     expect_ok(sl_paper_table_create(&t, 1, &set, NULL, &err), &err);
     assert_int_equal(t.n_columns, 2);
 
@@ -107,40 +58,127 @@ static void every_cell_is_known(void **state)
     sl_run_set_release(&set);
 }
 
-/* Byte for byte as the files in golden/. */
-static void formats_are_as_they_were(void **state)
+/* The same runs with mixup: the same numbers, in table 2. */
+static void every_cell_with_mixup(void **state)
 {
-    static const struct {
-        sl_table_format format;
-        const char *ending;
-    } files[] = { { SL_TABLE_TEXT, "txt" },
-                  { SL_TABLE_MARKDOWN, "md" },
-                  { SL_TABLE_LATEX, "tex" },
-                  { SL_TABLE_CSV, "csv" } };
     const char *dir = *state;
     sl_run_set set;
     sl_paper_table t;
     sl_error err;
-    for (int i = 0; i < N_RUNS; i++)
-        make_run(dir, i);
+    planted_runs(dir, 1);
     expect_ok(sl_run_set_read(&set, &dir, 1, &err), &err);
-    expect_ok(sl_paper_table_create(&t, 1, &set, NULL, &err), &err);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char *text, path[300];
-        size_t size, wanted_size;
-        unsigned char *wanted;
-        FILE *out = open_memstream(&text, &size);
-        expect_ok(sl_paper_table_write(&t, files[i].format, out, &err), &err);
-        fclose(out);
-        snprintf(path, sizeof path, FOLDER "/golden/table1.%s", files[i].ending);
-        expect_ok(sl_file_read(path, 1 << 20, &wanted, &wanted_size, &err), &err);
-        if (strcmp(text, (const char *)wanted) != 0)
-            fail_msg("unlike %s:\n%s", path, text);
-        free(wanted);
-        free(text);
-    }
+    expect_error(sl_paper_table_create(&t, 1, &set, NULL, &err), SL_ENOTFOUND, &err,
+                 "none of the runs is without mixup");
+    expect_ok(sl_paper_table_create(&t, 2, &set, NULL, &err), &err);
+    const sl_paper_row *row = find(&t, SL_PART_LOWEST, "Fine-tuned on CIFAR10H with mixup, α = 1");
+    assert_float_equal(row->cells[0].loss.mean, 0.10, 1e-12);
+    row = find(&t, SL_PART_OTHER_SEEDS, "Fine-tuned on CIFAR10 with mixup, α = 1");
+    assert_float_equal(row->cells[0].loss.mean, 0.55, 1e-12);
+    row = find(&t, SL_PART_DIFFERENCES, "CIFAR10H-tuned − CIFAR10-tuned (mixup, α = 1)");
+    assert_float_equal(row->cells[0].loss.mean, -0.30, 1e-12);
     sl_paper_table_release(&t);
     sl_run_set_release(&set);
+}
+
+/* Run i has a cross-entropy of 0.5 + i/100 before and of 2 + i/10 after the attack. */
+static void every_cell_under_attack(void **state)
+{
+    const char *dir = *state;
+    sl_run_set set;
+    sl_attack_set attacks = { 0 };
+    sl_paper_table t;
+    sl_error err;
+    planted_runs(dir, 0);
+    expect_ok(sl_attack_set_add(&attacks, planted_attack(dir), &err), &err);
+    expect_ok(sl_run_set_read(&set, &dir, 1, &err), &err);
+    expect_ok(sl_paper_table_create(&t, 3, &set, &attacks, &err), &err);
+    assert_int_equal(t.n_columns, 2);
+    assert_string_equal(t.titles[1], "after FGSM, ε 8/255");
+
+    const sl_paper_row *row = find(&t, SL_PART_LOWEST, "Pretrained on CIFAR10");
+    assert_float_equal(row->cells[0].loss.mean, 1.0, 1e-12);
+    assert_float_equal(row->cells[1].loss.mean, 5.0, 1e-12);
+    assert_float_equal(row->cells[1].accuracy.mean, 0.1, 1e-12);
+    row = find(&t, SL_PART_LOWEST, "Fine-tuned on CIFAR10H"); /* run 0 */
+    assert_float_equal(row->cells[0].loss.mean, 0.50, 1e-12);
+    assert_float_equal(row->cells[1].loss.mean, 2.00, 1e-12);
+    row = find(&t, SL_PART_LOWEST, "Fine-tuned on CIFAR10"); /* run 7 */
+    assert_float_equal(row->cells[1].loss.mean, 2.70, 1e-12);
+    row = find(&t, SL_PART_OTHER_SEEDS, "Fine-tuned on CIFAR10H"); /* runs 3, 4, 5 */
+    assert_float_equal(row->cells[1].loss.mean, 2.40, 1e-12);
+    assert_float_equal(row->cells[1].loss.sd, 0.10, 1e-12);
+    assert_float_equal(row->cells[1].accuracy.mean, 0.26, 1e-12);
+    row = find(&t, SL_PART_DIFFERENCES, "CIFAR10H-tuned − CIFAR10-tuned");
+    assert_float_equal(row->cells[1].loss.mean, -0.30, 1e-12); /* each seed's */
+    assert_float_equal(row->cells[1].loss_interval.high, -0.30, 1e-9);
+    row = find(&t, SL_PART_DIFFERENCES, "CIFAR10H-tuned − pretrained");
+    assert_float_equal(row->cells[1].loss.mean, -2.60, 1e-12);
+    sl_paper_table_release(&t);
+    sl_run_set_release(&set);
+    sl_attack_set_release(&attacks);
+}
+
+/* An attack counts for the file that was attacked alone. */
+static void models_that_were_not_attacked_are_left_out(void **state)
+{
+    const char *dir = *state;
+    sl_run_set set;
+    sl_attack_set attacks = { 0 };
+    sl_paper_table t;
+    sl_error err;
+    planted_runs(dir, 1); /* other models than planted_attack's but for the pretrained one */
+    expect_ok(sl_attack_set_add(&attacks, planted_attack(dir), &err), &err);
+    expect_ok(sl_run_set_read(&set, &dir, 1, &err), &err);
+    expect_ok(sl_paper_table_create(&t, 3, &set, &attacks, &err), &err);
+    for (size_t i = 0; i < t.n; i++)
+        assert_string_equal(t.rows[i].section, "Pretrained on CIFAR10");
+    sl_paper_table_release(&t);
+    sl_run_set_release(&set);
+    sl_attack_set_release(&attacks);
+}
+
+static void expect_golden(const sl_paper_table *t, sl_table_format format, const char *ending)
+{
+    char *text, path[300];
+    size_t size, wanted_size;
+    unsigned char *wanted;
+    sl_error err;
+    FILE *out = open_memstream(&text, &size);
+    expect_ok(sl_paper_table_write(t, format, out, &err), &err);
+    fclose(out);
+    snprintf(path, sizeof path, FOLDER "/golden/table%d.%s", t->number, ending);
+    expect_ok(sl_file_read(path, 1 << 20, &wanted, &wanted_size, &err), &err);
+    if (strcmp(text, (const char *)wanted) != 0)
+        fail_msg("unlike %s:\n%s", path, text);
+    free(wanted);
+    free(text);
+}
+
+/* Byte for byte as the files in golden/. */
+static void formats_are_as_they_were(void **state)
+{
+    for (int number = 1; number <= 3; number++) {
+        char folder[300];
+        const char *dir = folder;
+        sl_run_set set;
+        sl_attack_set attacks = { 0 };
+        sl_paper_table t;
+        sl_error err;
+        snprintf(folder, sizeof folder, "%s/table%d", (const char *)*state, number);
+        fixture_make_dir(dir);
+        planted_runs(dir, number == 2);
+        if (number == 3)
+            expect_ok(sl_attack_set_add(&attacks, planted_attack(dir), &err), &err);
+        expect_ok(sl_run_set_read(&set, &dir, 1, &err), &err);
+        expect_ok(sl_paper_table_create(&t, number, &set, &attacks, &err), &err);
+        expect_golden(&t, SL_TABLE_TEXT, "txt");
+        expect_golden(&t, SL_TABLE_MARKDOWN, "md");
+        expect_golden(&t, SL_TABLE_LATEX, "tex");
+        expect_golden(&t, SL_TABLE_CSV, "csv");
+        sl_paper_table_release(&t);
+        sl_run_set_release(&set);
+        sl_attack_set_release(&attacks);
+    }
 }
 
 static void each_format_escapes(void **state)
@@ -180,6 +218,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_cell_is_known, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(every_cell_with_mixup, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(every_cell_under_attack, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(models_that_were_not_attacked_are_left_out, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(formats_are_as_they_were, fixture_setup, fixture_teardown),
         cmocka_unit_test(each_format_escapes),
     };
