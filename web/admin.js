@@ -2,6 +2,7 @@
 "use strict";
 
 const EVERY_MS = 2000;
+const STATES = { task: "in the task", practice: "in practice", failed: "failed attention", excluded: "failed practice" };
 const at = (id) => document.getElementById(id);
 const percent = (share) => (share === undefined ? "" : `${(100 * share).toFixed(1)} %`);
 
@@ -34,8 +35,8 @@ function picture({ number, image }) {
   return pictures.get(number);
 }
 
-/** cells: text, an element, or [text, class]. */
-function table(id, head, rows) {
+/** cells: text, an element, or [text, class]; none: what stands in place of an empty table. */
+function table(id, head, rows, none) {
   const line = (cells, tag) => {
     const row = element("tr");
     row.append(...cells.map((cell) => {
@@ -46,7 +47,7 @@ function table(id, head, rows) {
     }));
     return row;
   };
-  at(id).replaceChildren(line(head, "th"), ...rows.map((cells) => line(cells, "td")));
+  at(id).replaceChildren(...(rows.length ? [line(head, "th"), ...rows.map((cells) => line(cells, "td"))] : [line([none], "td")]));
 }
 
 function histogram({ histogram, target }) {
@@ -79,7 +80,7 @@ function show(status) {
     ["failed practice", participants.excluded],
     ["left", participants.left],
     ["mean accuracy", percent(status.accuracy?.mean)],
-    ["mean minutes", status.mean_minutes?.toFixed(1) ?? ""],
+    ["median minutes", status.median_minutes?.toFixed(1) ?? ""],
   ]);
   facts("judgments", [
     ["usable", judgments.usable],
@@ -102,15 +103,15 @@ function show(status) {
     image.judgments,
     image.bits.toFixed(2),
     Object.entries(image.choices).sort((a, b) => b[1] - a[1]).map(([name, n]) => `${name} ${n}`).join(", "),
-  ]));
+  ]), "no image with enough judgments yet that people disagree about");
   table("people", ["participant", "state", "answered", "accuracy", "attention", "minutes"], people.map((person) => [
     person.participant,
-    [person.state, person.state === "failed" ? "bad" : ""],
+    [STATES[person.state] ?? person.state, person.state === "failed" ? "bad" : ""],
     `${person.answered} of ${person.of}`,
     percent(person.accuracy),
     [`${person.checks_right} of ${person.checks}`, person.checks_right < person.checks ? "bad" : ""],
     person.minutes.toFixed(1),
-  ]));
+  ]), "nobody yet");
 }
 
 async function refresh() {

@@ -18,6 +18,7 @@ enum {
     KEY_ADDRESS,
     KEY_PORT,
     KEY_RATE,
+    KEY_CONNECTIONS,
     KEY_PROXY,
     KEY_FORMAT,
     KEY_WHO,
@@ -205,6 +206,8 @@ static error_t parse_serve(int key, char *text, struct argp_state *state)
         return parse_whole(state, "--port", text, 0, 65535, &a->serve.port);
     case KEY_RATE:
         return cli_number(state, "--rate", text, 0, 1e6, &a->serve.rate);
+    case KEY_CONNECTIONS:
+        return parse_whole(state, "--connections", text, 0, 1000, &a->serve.connections);
     case KEY_PROXY:
         a->serve.behind_proxy = true;
         return 0;
@@ -243,6 +246,10 @@ static int run_serve(const cli_command *self, int argc, char **argv)
         { "address", KEY_ADDRESS, "IP", 0, "where to listen (127.0.0.1)", 0 },
         { "port", KEY_PORT, "N", 0, "0: any free one (8080)", 0 },
         { "rate", KEY_RATE, "X", 0, "requests a second from one address, 0: no limit (100)", 0 },
+        { "connections", KEY_CONNECTIONS, "N", 0,
+          "that one address may hold at once, 0: no limit (200); not counted on loopback or with "
+          "--proxy",
+          0 },
         { "proxy", KEY_PROXY, NULL, 0, "the visitor's address is the last of X-Forwarded-For", 0 },
         { 0 },
     };
@@ -362,9 +369,10 @@ static void print_status(const json_t *status)
            whole_at(judgments, "least"), whole_at(judgments, "most"), number_at(judgments, "mean"),
            whole_at(judgments, "target"), whole_at(judgments, "at_target"));
     if (accuracy)
-        printf("accuracy      mean %.1f %%, from %.1f to %.1f %%; %.1f minutes on average\n",
+        printf("accuracy      mean %.1f %%, from %.1f to %.1f %%; half of the people took up to "
+               "%.1f minutes\n",
                100 * number_at(accuracy, "mean"), 100 * number_at(accuracy, "least"),
-               100 * number_at(accuracy, "most"), number_at(status, "mean_minutes"));
+               100 * number_at(accuracy, "most"), number_at(status, "median_minutes"));
     printf("cost          %.2f %s so far, about %.2f in all\n", number_at(estimate, "paid"),
            currency, number_at(estimate, "cost"));
     if (json_object_get(estimate, "hours_left"))

@@ -22,8 +22,9 @@ typedef struct {
     uint32_t *counts; /* (n_images, K): judgments that count */
     size_t of_state[SL_STATES], passed_lately;
     json_t *people; /* newest first */
-    double accuracy_sum, accuracy_min, accuracy_max, minutes_sum;
-    size_t scored, finished;
+    double accuracy_sum, accuracy_min, accuracy_max;
+    double *minutes; /* (finished): how long each took */
+    size_t scored, finished, capacity;
 } tally;
 
 /* ---- one participant ---- */
@@ -82,8 +83,10 @@ static sl_status add_participant(void *user, const sl_participant *p, sl_error *
     const double minutes = (double)((p->ended_ms ? p->ended_ms : p->last_ms) - p->joined_ms) / 6e4;
     c->of_state[p->state]++;
     if (p->state == SL_STATE_PASSED || p->state == SL_STATE_FAILED) {
-        c->finished++;
-        c->minutes_sum += minutes;
+        st = sl_grow(&c->minutes, &c->capacity, c->finished + 1, sizeof *c->minutes, err);
+        if (st)
+            return st;
+        c->minutes[c->finished++] = minutes;
         c->passed_lately += who.counts && p->ended_ms > c->now_ms - HOUR_MS;
     }
     if (who.counts && who.known > 0) {
@@ -208,7 +211,21 @@ static json_t *estimate(const tally *c, double missing)
     return e;
 }
 
-static sl_status describe(const tally *c, json_t **out, sl_error *err)
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* What payment goes by: somebody who left the page open over night doesn't count for many. */
+static double median_minutes(tally *c)
+{
+    const size_t n = c->finished;
+    qsort(c->minutes, n, sizeof *c->minutes, by_size);
+    return (c->minutes[(n - 1) / 2] + c->minutes[n / 2]) / 2;
+}
+
+static sl_status describe(tally *c, json_t **out, sl_error *err)
 {
     double missing = 0;
     json_t *states = json_object();
@@ -222,7 +239,7 @@ static sl_status describe(const tally *c, json_t **out, sl_error *err)
     if (!*out)
         return sl_error_set(err, SL_ENOMEM, "out of memory for the status");
     if (c->finished)
-        json_object_set_new(*out, "mean_minutes", json_real(c->minutes_sum / (double)c->finished));
+        json_object_set_new(*out, "median_minutes", json_real(median_minutes(c)));
     if (c->scored)
         json_object_set_new(*out, "accuracy",
                             json_pack("{s:f, s:f, s:f}", "mean",
@@ -248,6 +265,7 @@ static sl_status count_all(sl_study *study, sl_store *store, int64_t now_ms, jso
     if (!st)
         st = describe(&c, out, err);
     json_decref(c.people);
+    free(c.minutes);
     free(c.counts);
     return st;
 }

@@ -161,6 +161,7 @@ export class Director {
     return {
       trial: {
         classes: this.#study.classes,
+        question: this.#study.title,
         ring: this.#state.ring,
         smooth: this.#study.smooth,
         image: { load: () => this.#images.get(n, this.#state.planned) },

@@ -46,7 +46,7 @@ function timeline(director) {
   return {
     timeline: [
       wrapped(ScreenPlugin, ["title", "paragraphs", "button", "extra"], "screen", "action"),
-      wrapped(RingPlugin, ["classes", "ring", "image", "smooth", "trouble"], "trial", "answer"),
+      wrapped(RingPlugin, ["classes", "question", "ring", "image", "smooth", "trouble"], "trial", "answer"),
     ],
     conditional_function: begin,
     loop_function: begin,

@@ -17,6 +17,8 @@ const info = {
   parameters: {
     /** Names of the classes. */
     classes: { type: ParameterType.STRING, array: true },
+    /** What is asked, for screen readers. */
+    question: { type: ParameterType.STRING },
     /** The class at each place of the ring, clockwise from the top. */
     ring: { type: ParameterType.INT, array: true },
     /** load() promises the image, decoded; may be asked again when that failed. */
@@ -89,13 +91,13 @@ async function told({ root }, { text, button }) {
 }
 
 /** Discs in the order of the ring; no image yet. */
-function draw({ classes, ring }) {
+function draw({ classes, ring, question }) {
   const discs = ring.map((k) => element("button", { class: "disc", type: "button" }, spoken(classes[k])));
   const feedback = element("p", { class: "feedback" });
   feedback.setAttribute("aria-live", "polite");
   const root = element("div", { class: "ring", tabIndex: -1 }, ...discs, feedback);
   root.setAttribute("role", "group");
-  root.setAttribute("aria-label", "What does the picture show?");
+  root.setAttribute("aria-label", question);
   walk(root, discs);
   return { root, discs, feedback, image: null };
 }
@@ -130,7 +132,7 @@ function lay({ root, discs, image, feedback }, n) {
   const size = imageSize(image, side * IMAGE);
   if (image) Object.assign(image.style, px({ left: side / 2, top: side / 2, width: size, height: size }));
   Object.assign(feedback.style, px({ left: side / 2, top: side / 2 + size / 2 + side * 0.02 }));
-  feedback.style.fontSize = `${Math.max(12, side * 0.026)}px`;
+  feedback.style.fontSize = `${Math.max(15, side * 0.026)}px`;
 }
 
 const pen = document.createElement("canvas").getContext("2d");
