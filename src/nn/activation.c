@@ -6,18 +6,16 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { BLOCK = 16 };
-
-static size_t round_up(size_t channels)
-{
-    return (channels + BLOCK - 1) / BLOCK * BLOCK;
-}
+/* Channels are padded to a multiple of this. */
+static const size_t multiple_of[] = {
+    [SL_LAYOUT_PLAIN] = 1, [SL_LAYOUT_BLOCKED16] = 16, [SL_LAYOUT_CHANNELS_LAST8] = 8
+};
 
 /* Channels that memory holds for an image. */
 static size_t padded_channels(const sl_desc *d)
 {
-    size_t c = (size_t)sl_desc_stored(d);
-    return d->layout == SL_LAYOUT_BLOCKED16 ? round_up(c) : c;
+    size_t c = (size_t)sl_desc_stored(d), multiple = multiple_of[d->layout];
+    return (c + multiple - 1) / multiple * multiple;
 }
 
 size_t sl_desc_bytes(const sl_desc *d)
@@ -29,10 +27,10 @@ size_t sl_desc_bytes(const sl_desc *d)
     return n;
 }
 
-/* Numbers from one pixel of a channel to the next. */
+/* Numbers from one pixel of a channel to the next: the channels that lie side by side. */
 static size_t pixel_step(const sl_desc *d)
 {
-    return d->layout == SL_LAYOUT_BLOCKED16 ? BLOCK : 1;
+    return d->layout == SL_LAYOUT_CHANNELS_LAST8 ? padded_channels(d) : multiple_of[d->layout];
 }
 
 /* The number of a channel's first pixel. */

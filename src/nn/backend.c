@@ -5,7 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static const sl_backend *const backends[] = { &sl_backend_cpu, &sl_backend_ref };
+static const sl_backend *const backends[] = {
+    &sl_backend_cpu,
+    &sl_backend_ref,
+#ifdef SL_HAVE_CUDA
+    &sl_backend_cuda,
+#endif
+};
 enum { N_BACKENDS = sizeof backends / sizeof *backends };
 
 const sl_backend *sl_device_backend(const sl_device *dev)
@@ -33,8 +39,10 @@ sl_status sl_device_open(sl_device **out, const char *name, int threads, sl_erro
     }
     if (length == 4 && strncmp(name, "cuda", 4) == 0)
         return sl_error_set(err, SL_EUNSUPPORTED,
-                            "this build has no device 'cuda', use 'cpu' or 'ref'");
-    return sl_error_set(err, SL_EINVAL, "unknown device '%.40s', expected 'cpu' or 'ref'", name);
+                            "this build has no device 'cuda' (it was made without CUDA or cuDNN), "
+                            "use 'cpu' or 'ref'");
+    return sl_error_set(err, SL_EINVAL,
+                        "unknown device '%.40s', expected 'cpu', 'ref' or 'cuda[:N]'", name);
 }
 
 void sl_device_close(sl_device *dev)

@@ -69,6 +69,7 @@
 #ifndef NN_BACKEND_H
 #define NN_BACKEND_H
 
+#include "nn/host_device.h"
 #include <softlabel/error.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -79,8 +80,9 @@ typedef enum { SL_DTYPE_F32, SL_DTYPE_BF16 } sl_dtype; /* bfloat16: the upper ha
 SL_CHECK sl_status sl_dtype_parse(sl_dtype *out, const char *name, sl_error *err);
 
 typedef enum {
-    SL_LAYOUT_PLAIN,     /* n, c, h, w */
-    SL_LAYOUT_BLOCKED16, /* n, ceil(c/16), h, w, 16: channels padded with zeros to 16 */
+    SL_LAYOUT_PLAIN,          /* n, c, h, w */
+    SL_LAYOUT_BLOCKED16,      /* n, ceil(c/16), h, w, 16: channels padded with zeros to 16 */
+    SL_LAYOUT_CHANNELS_LAST8, /* n, h, w, c: channels padded with zeros to a multiple of 8 */
 } sl_layout;
 
 typedef struct {
@@ -204,7 +206,7 @@ static inline int sl_op_residual_c(const sl_op *op)
 
 /* Does dropout keep number i of an activation, counted in plain (n,c,h,w) order? The same on every
  * backend: a hash of key and i (SplitMix64's finaliser) against the rate. */
-static inline bool sl_dropout_keeps(uint64_t key, uint64_t i, float rate)
+SL_HOST_DEVICE static inline bool sl_dropout_keeps(uint64_t key, uint64_t i, float rate)
 {
     uint64_t z = key + (i + 1) * UINT64_C(0x9E3779B97F4A7C15);
     z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
@@ -250,6 +252,7 @@ typedef struct {
 typedef struct sl_backend {
     const char *name;               /* "ref", "cpu" */
     const sl_device_memory *memory; /* NULL: operations work on the host's */
+    bool converts_input;            /* convolutions want the network's input in its layout, too */
     /* spec is what follows the name and a colon ("" if nothing); threads >= 1. */
     sl_status (*open)(sl_device **out, const char *spec, int threads, sl_error *err);
     void (*close)(sl_device *dev);
@@ -282,12 +285,13 @@ typedef struct {
 
 const sl_backend *sl_device_backend(const sl_device *dev);
 
-/* Opens "ref", "cpu" (and later "cuda[:N]"); SL_EINVAL lists the known ones, SL_EUNSUPPORTED says
+/* Opens "ref", "cpu", "cuda[:N]"; SL_EINVAL lists the known ones, SL_EUNSUPPORTED says
  * what this build lacks. threads 0: as many as the process may use. */
 SL_CHECK sl_status sl_device_open(sl_device **out, const char *name, int threads, sl_error *err);
 void sl_device_close(sl_device *dev); /* NULL is fine */
 
 extern const sl_backend sl_backend_ref, sl_backend_cpu;
+extern const sl_backend sl_backend_cuda; /* with SL_HAVE_CUDA only */
 
 /* Between plain float32 (n,c,h,w) and a described activation, for inputs, tests and debugging.
  * Packing writes the zeros that fill up the last block, but leaves a wider activation's other

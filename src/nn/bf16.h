@@ -4,12 +4,13 @@
 #ifndef NN_BF16_H
 #define NN_BF16_H
 
+#include "nn/host_device.h"
 #include <stdint.h>
 #include <string.h>
 
 typedef uint16_t sl_bf16;
 
-static inline float sl_bf16_to_float(sl_bf16 b)
+SL_HOST_DEVICE static inline float sl_bf16_to_float(sl_bf16 b)
 {
     uint32_t bits = (uint32_t)b << 16;
     float f;
@@ -17,7 +18,7 @@ static inline float sl_bf16_to_float(sl_bf16 b)
     return f;
 }
 
-static inline sl_bf16 sl_bf16_from_float(float f)
+SL_HOST_DEVICE static inline sl_bf16 sl_bf16_from_float(float f)
 {
     uint32_t bits;
     memcpy(&bits, &f, sizeof bits);

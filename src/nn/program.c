@@ -39,11 +39,11 @@ sl_desc sl_program_desc(const sl_program *p, sl_value v)
     return outside ? plain_f32(p, v) : inside(p, v);
 }
 
-/* Convolutions read images as they come, in the network's dtype. */
+/* Most devices' convolutions read images as they come, in the network's dtype. */
 sl_desc sl_program_wanted(const sl_program *p, sl_node_kind kind, sl_value v)
 {
     sl_desc d = kind == SL_NODE_LINEAR ? plain_f32(p, v) : inside(p, v);
-    if (kind == SL_NODE_CONV && v == 0)
+    if (kind == SL_NODE_CONV && v == 0 && !sl_device_backend(p->dev)->converts_input)
         d.layout = SL_LAYOUT_PLAIN;
     return d;
 }

@@ -314,7 +314,7 @@ static void unpack(const sl_op *op, content what, const void *packed, float *pla
  * some number, outputs NaN, as float32 and as bfloat16. */
 enum { OTHERS = 0x3f, NANS = 0xff };
 
-static sl_status alloc_tensors(op_exec *exec, const op_data *data, sl_error *err)
+static sl_status alloc_tensors(op_exec *exec, sl_device *dev, const op_data *data, sl_error *err)
 {
     const sl_op *op = &exec->op;
     sl_status st = SL_OK;
@@ -322,20 +322,23 @@ static sl_status alloc_tensors(op_exec *exec, const op_data *data, sl_error *err
         content what = in_content(op, i);
         if (!what)
             continue;
-        st = sl_alloc_aligned(&exec->in[i], tensor_bytes(op, what), 1, err);
+        st = sl_region_create(&exec->in[i], dev, tensor_bytes(op, what), err);
         if (st)
             break;
-        memset(exec->in[i], OTHERS, tensor_bytes(op, what));
-        pack(op, what, data->in[i], exec->in[i]);
+        memset(exec->in[i].host, OTHERS, tensor_bytes(op, what));
+        pack(op, what, data->in[i], exec->in[i].host);
+        st = sl_region_push(&exec->in[i], err);
     }
     for (int i = 0; i < SL_OP_MAX_OUT && !st; i++) {
         content what = out_content(op, i);
         if (!what)
             continue;
-        st = sl_alloc_aligned(&exec->own_out[i], tensor_bytes(op, what), 1, err);
-        exec->out[i] = exec->own_out[i];
-        if (!st)
-            memset(exec->out[i], NANS, tensor_bytes(op, what));
+        st = sl_region_create(&exec->own_out[i], dev, tensor_bytes(op, what), err);
+        exec->out[i] = &exec->own_out[i];
+        if (st)
+            break;
+        memset(exec->own_out[i].host, NANS, tensor_bytes(op, what));
+        st = sl_region_push(&exec->own_out[i], err);
     }
     return st;
 }
@@ -346,7 +349,7 @@ static sl_status load_parameters(op_exec *exec, sl_error *err)
     for (int i = 0; i < SL_OP_MAX_IN; i++) {
         content what = in_content(&exec->op, i);
         if (what == WEIGHT || what == VECTOR)
-            parameters[i] = exec->in[i];
+            parameters[i] = exec->in[i].device;
     }
     return exec->backend->load ? exec->backend->load(exec->kernel, parameters, err) : SL_OK;
 }
@@ -356,13 +359,13 @@ sl_status op_exec_init(op_exec *exec, sl_device *dev, const op_data *data, const
 {
     *exec = (op_exec){ .op = *laid_out, .backend = sl_device_backend(dev) };
     size_t scratch_bytes = 0;
-    sl_status st = alloc_tensors(exec, data, err);
+    sl_status st = alloc_tensors(exec, dev, data, err);
     if (st)
         goto done;
     st = exec->backend->plan(dev, laid_out, &exec->kernel, &scratch_bytes, err);
     if (st)
         goto done;
-    st = sl_alloc_aligned(&exec->scratch, 1, scratch_bytes, err);
+    st = sl_region_create_inside(&exec->scratch, dev, scratch_bytes, err);
     if (st)
         goto done;
     st = load_parameters(exec, err);
@@ -374,27 +377,36 @@ done:
 
 void op_exec_share(op_exec *exec, int out, int in)
 {
-    exec->out[out] = exec->in[in];
+    exec->out[out] = &exec->in[in];
 }
 
 sl_status op_exec_run(op_exec *exec, sl_error *err)
 {
     const void *in[SL_OP_MAX_IN];
+    void *out[SL_OP_MAX_OUT];
     for (int i = 0; i < SL_OP_MAX_IN; i++)
-        in[i] = exec->in[i];
-    return exec->backend->run(exec->kernel, in, exec->out, exec->scratch, err);
+        in[i] = exec->in[i].device;
+    for (int i = 0; i < SL_OP_MAX_OUT; i++)
+        out[i] = exec->out[i] ? exec->out[i]->device : NULL;
+    return exec->backend->run(exec->kernel, in, out, exec->scratch.device, err);
 }
 
-void op_exec_read(const op_exec *exec, op_data *data)
+sl_status op_exec_read(const op_exec *exec, op_data *data, sl_error *err)
 {
-    for (int i = 0; i < SL_OP_MAX_IN; i++) {
-        if (exec->in[i])
-            unpack(&exec->op, in_content(&exec->op, i), exec->in[i], data->in[i]);
+    sl_status st = SL_OK;
+    for (int i = 0; i < SL_OP_MAX_IN && !st; i++) {
+        if (!exec->in[i].host)
+            continue;
+        st = sl_region_pull(&exec->in[i], err);
+        unpack(&exec->op, in_content(&exec->op, i), exec->in[i].host, data->in[i]);
     }
-    for (int i = 0; i < SL_OP_MAX_OUT; i++) {
-        if (exec->out[i])
-            unpack(&exec->op, out_content(&exec->op, i), exec->out[i], data->out[i]);
+    for (int i = 0; i < SL_OP_MAX_OUT && !st; i++) {
+        if (!exec->out[i])
+            continue;
+        st = sl_region_pull(exec->out[i], err);
+        unpack(&exec->op, out_content(&exec->op, i), exec->out[i]->host, data->out[i]);
     }
+    return st;
 }
 
 /* A blocked tensor is what packing its own channels again gives: the padding is zero then. */
@@ -446,10 +458,11 @@ bool op_exec_others_are_right(const op_exec *exec)
         sl_desc desc;
         if (!activation_desc(&exec->op, out_content(&exec->op, i), &desc))
             continue;
-        bool own = exec->out[i] == exec->own_out[i];
+        bool own = exec->out[i] == &exec->own_out[i];
+        const void *packed = exec->out[i]->host;
         bool right = sl_desc_stored(&desc) == desc.c
-                         ? padding_is_zero(&desc, exec->out[i])
-                         : others_are_left(&desc, exec->out[i], own ? NANS : OTHERS);
+                         ? padding_is_zero(&desc, packed)
+                         : others_are_left(&desc, packed, own ? NANS : OTHERS);
         if (!right)
             return false;
     }
@@ -461,10 +474,10 @@ void op_exec_release(op_exec *exec)
     if (exec->kernel)
         exec->backend->unplan(exec->kernel);
     for (int i = 0; i < SL_OP_MAX_IN; i++)
-        free(exec->in[i]);
+        sl_region_release(&exec->in[i]);
     for (int i = 0; i < SL_OP_MAX_OUT; i++)
-        free(exec->own_out[i]);
-    free(exec->scratch);
+        sl_region_release(&exec->own_out[i]);
+    sl_region_release(&exec->scratch);
     *exec = (op_exec){ 0 };
 }
 
@@ -477,7 +490,7 @@ sl_status op_run(op_data *data, sl_device *dev, unsigned variant, sl_error *err)
         return st;
     st = op_exec_run(&exec, err);
     if (!st)
-        op_exec_read(&exec, data);
+        st = op_exec_read(&exec, data, err);
     op_exec_release(&exec);
     return st;
 }

@@ -3,7 +3,7 @@
 #ifndef OPS_HARNESS_H
 #define OPS_HARNESS_H
 
-#include "nn/backend.h"
+#include "nn/region.h"
 #include "ops/cases.h"
 
 /* An operation's tensors in plain float32; NULL where the op doesn't use the slot. */
@@ -28,8 +28,8 @@ typedef struct {
     sl_op op; /* in the device's layouts */
     const sl_backend *backend;
     sl_kernel *kernel;
-    void *in[SL_OP_MAX_IN], *out[SL_OP_MAX_OUT], *scratch;
-    void *own_out[SL_OP_MAX_OUT]; /* out[] points elsewhere where it shares an input's memory */
+    sl_region in[SL_OP_MAX_IN], own_out[SL_OP_MAX_OUT], scratch;
+    const sl_region *out[SL_OP_MAX_OUT]; /* own_out, or the input whose memory it takes over */
 } op_exec;
 
 /* The layouts that a network's plan would give the op on dev. variant as in op_case. */
@@ -44,8 +44,8 @@ bool op_may_share(const sl_op *op, int out, int in);
 void op_exec_share(op_exec *exec, int out, int in); /* out takes over in's memory */
 SL_CHECK sl_status op_exec_run(op_exec *exec, sl_error *err);
 /* Inputs too, since some are updated and the others must not change. */
-void op_exec_read(const op_exec *exec, op_data *data);
-/* Whether in every output the channels that fill up a block are zero, and those of a wider
+SL_CHECK sl_status op_exec_read(const op_exec *exec, op_data *data, sl_error *err);
+/* After op_exec_read: whether in every output the channels that fill up a block are zero, and those of a wider
  * activation that aren't the op's are untouched (no NaN in its last block). */
 bool op_exec_others_are_right(const op_exec *exec);
 void op_exec_release(op_exec *exec); /* zeroed is fine */

@@ -279,7 +279,7 @@ static op_data run_on(sl_device *dev, const context *at, const sl_op *laid_out, 
                  sl_op_text(at->op, text, sizeof text), at->why, (unsigned long long)at->seed,
                  at->form, precision(at));
     }
-    op_exec_read(&exec, &data);
+    must(op_exec_read(&exec, &data, &err), &err);
     op_exec_release(&exec);
     return data;
 }
