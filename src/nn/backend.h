@@ -12,11 +12,11 @@
  *   CONV              x, weight, bias?, residual?                  y
  *   CONV_BWD_DATA     dy, weight                                   dx
  *   CONV_BWD_WEIGHTS  x, dy                                        d_weight, d_bias?
- *   NORM              x, residual?, weight, bias, running_mean,    y, mean, inv_std
- *                     running_var
+ *   NORM              x, residual?, weight, bias, running_mean,    y, mean, inv_std, var?
+ *                     running_var, known_mean?, known_var?
  *   NORM_AGAIN        x, weight, bias, mean, inv_std               y
  *   NORM_BWD          dy, dy2?, x, y?, weight, mean, inv_std,      dx, d_residual?, d_weight,
- *                     extra?, bias?                                d_bias
+ *                     extra?, bias?, slope?, offset?               d_bias, slope?, offset?
  *   RELU              x                                            y
  *   RELU_BWD          dy, dy2?, y                                  dx
  *   ADD               a, b                                         y
@@ -27,7 +27,7 @@
  *   GLOBAL_POOL       x                                            y (n,c,1,1), plain float32
  *   GLOBAL_POOL_BWD   dy                                           dx
  *   CONCAT            x                                            y
- *   CONCAT_BWD        dy                                           dx
+ *   CONCAT_BWD        dy, x?, mean?, slope?, offset?               dx
  *   SUBSAMPLE         x                                            y
  *   SUBSAMPLE_BWD     dy                                           dx
  *   SHAKE             a, b, alpha, residual?                       y
@@ -42,16 +42,21 @@
  *   CONV      y = [relu](conv(x) + bias + residual)
  *   NORM      y = [relu]((x - mean) * inv_std * weight + bias + residual). With batch_stats the
  *             statistics are those of the batch and the running ones are updated in place (momentum
- *             0.1, unbiased variance); else they are the running ones. mean, inv_std (c floats
- *             each) are left for NORM_BWD.
+ *             0.1, unbiased variance); else they are the running ones. mean, inv_std, var (c floats
+ *             each) are left for NORM_BWD and for other norms of the same x: with batch_stats, those
+ *             of its first known channels may be given in known_mean and known_var.
  *   NORM_AGAIN  the y, to the bit, of a NORM without a residual, from the mean and inv_std that it
  *             left: so that y need not be kept for the backward pass.
  *   NORM_BWD  dz = (dy + dy2), zeroed where relu and y <= 0; d_residual = dz; dx = (norm's gradient
  *             of dz) + extra. With relu there is y if NORM had a residual, else bias: then y's sign
- *             is found from x again.
+ *             is found from x again. Every pixel of dx has two terms from the batch's statistics,
+ *             slope (x - mean) + offset. Where those are outputs (c floats each) dx lacks them, and
+ *             they are added to slope and offset as given (c floats or more; absent: 0): so
+ *             many norms of the same x add to one gradient, each in one pass over it.
  *   ADD       y = [relu](a + b)
  *   CONCAT    writes x's channels to y's channels [channel, channel + x.c); so does CONCAT_BWD the
  *             other way. Of y's last block so written (blocked layout), lanes behind are zeroed.
+ *             With x (like dy, the forward y), dx = dy + slope (x - mean) + offset: see NORM_BWD.
  *   SUBSAMPLE y[i][j] = x[2i + offset][2j + offset], 0 beyond x; SUBSAMPLE_BWD writes all of dx.
  *   SHAKE     y[n] = alpha[n] a[n] + (1 - alpha[n]) b[n] + residual[n]; da = beta dy,
  *             db = (1 - beta) dy. alpha, beta: n floats.
@@ -134,8 +139,8 @@ typedef enum {
     SL_OP_COUNT
 } sl_op_kind;
 
-#define SL_OP_MAX_IN 9
-#define SL_OP_MAX_OUT 4
+#define SL_OP_MAX_IN 11
+#define SL_OP_MAX_OUT 6
 
 /* Slot numbers. */
 enum { SL_CONV_X, SL_CONV_WEIGHT, SL_CONV_BIAS, SL_CONV_RESIDUAL };
@@ -147,9 +152,11 @@ enum {
     SL_NORM_WEIGHT,
     SL_NORM_BIAS,
     SL_NORM_RUNNING_MEAN,
-    SL_NORM_RUNNING_VAR
+    SL_NORM_RUNNING_VAR,
+    SL_NORM_KNOWN_MEAN,
+    SL_NORM_KNOWN_VAR
 };
-enum { SL_NORM_Y, SL_NORM_MEAN, SL_NORM_INV_STD };
+enum { SL_NORM_Y, SL_NORM_MEAN, SL_NORM_INV_STD, SL_NORM_VAR };
 enum {
     SL_NORM_AGAIN_X,
     SL_NORM_AGAIN_WEIGHT,
@@ -166,9 +173,25 @@ enum {
     SL_NORM_BWD_MEAN,
     SL_NORM_BWD_INV_STD,
     SL_NORM_BWD_EXTRA,
-    SL_NORM_BWD_BIAS
+    SL_NORM_BWD_BIAS,
+    SL_NORM_BWD_SLOPE,
+    SL_NORM_BWD_OFFSET
 };
-enum { SL_NORM_BWD_DX, SL_NORM_BWD_D_RESIDUAL, SL_NORM_BWD_D_WEIGHT, SL_NORM_BWD_D_BIAS };
+enum {
+    SL_NORM_BWD_DX,
+    SL_NORM_BWD_D_RESIDUAL,
+    SL_NORM_BWD_D_WEIGHT,
+    SL_NORM_BWD_D_BIAS,
+    SL_NORM_BWD_SLOPE_OUT,
+    SL_NORM_BWD_OFFSET_OUT
+};
+enum {
+    SL_CONCAT_BWD_DY,
+    SL_CONCAT_BWD_X,
+    SL_CONCAT_BWD_MEAN,
+    SL_CONCAT_BWD_SLOPE,
+    SL_CONCAT_BWD_OFFSET
+};
 enum { SL_RELU_BWD_DY, SL_RELU_BWD_DY2, SL_RELU_BWD_Y };
 enum { SL_MAX_POOL_BWD_DY, SL_MAX_POOL_BWD_X };
 enum { SL_SHAKE_A, SL_SHAKE_B, SL_SHAKE_ALPHA, SL_SHAKE_RESIDUAL };
@@ -195,6 +218,7 @@ typedef struct {
     bool batch_stats;  /* NORM, NORM_BWD */
     int residual_c;    /* channels of the residual, or of ADD's b; 0: y.c */
     int channel;       /* CONCAT, CONCAT_BWD */
+    int known;         /* NORM: channels */
     int offset;        /* SUBSAMPLE, SUBSAMPLE_BWD */
     float rate;        /* DROPOUT, DROPOUT_BWD */
 } sl_op;

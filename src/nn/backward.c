@@ -193,7 +193,35 @@ static sl_status conv_backward(deriver *d, const sl_group *g)
     return push_operand(d, g->kind, g->x, dx);
 }
 
-static sl_status norm_backward(deriver *d, const sl_group *g)
+/* The terms of the batch's statistics in the gradient of step's x are left to CONCAT_BWD. */
+static sl_status leave_common_terms(deriver *d, sl_group *g, sl_step *step)
+{
+    sl_program *p = d->p;
+    size_t bytes = (size_t)step->op.x.c * sizeof(float);
+    const sl_group *later = sl_program_sharing(p, g, g->x, 1);
+    sl_status st = sl_program_buffer(p, SL_PLACE_ARENA, bytes, 0, &g->slope_buffer, d->err);
+    if (!st)
+        st = sl_program_buffer(p, SL_PLACE_ARENA, bytes, 0, &g->offset_buffer, d->err);
+    sl_step_in(step, SL_NORM_BWD_SLOPE, later ? later->slope_buffer : -1);
+    sl_step_in(step, SL_NORM_BWD_OFFSET, later ? later->offset_buffer : -1);
+    sl_step_out(step, SL_NORM_BWD_SLOPE_OUT, g->slope_buffer);
+    sl_step_out(step, SL_NORM_BWD_OFFSET_OUT, g->offset_buffer);
+    return st;
+}
+
+/* ... which adds them to the gradient of an operand of concatenation g. */
+static void add_common_terms(deriver *d, const sl_group *g, sl_step *step)
+{
+    const sl_group *later = sl_program_sharing(d->p, g, g->y, 1);
+    if (!later)
+        return;
+    sl_step_in(step, SL_CONCAT_BWD_X, g->y_buffer);
+    sl_step_in(step, SL_CONCAT_BWD_MEAN, later->mean_buffer);
+    sl_step_in(step, SL_CONCAT_BWD_SLOPE, later->slope_buffer);
+    sl_step_in(step, SL_CONCAT_BWD_OFFSET, later->offset_buffer);
+}
+
+static sl_status norm_backward(deriver *d, sl_group *g)
 {
     sl_program *p = d->p;
     const terms *dy = &d->of[g->y], *known = &d->of[g->x];
@@ -243,6 +271,10 @@ static sl_status norm_backward(deriver *d, const sl_group *g)
     sl_step_out(step, SL_NORM_BWD_D_RESIDUAL, d_residual);
     sl_step_out(step, SL_NORM_BWD_D_WEIGHT, d_weight);
     sl_step_out(step, SL_NORM_BWD_D_BIAS, d_bias);
+    if (sl_program_shares_statistics(p, g))
+        st = leave_common_terms(d, g, step);
+    if (st)
+        return st;
     if (extra >= 0)
         d->of[g->x].n = 0; /* it is in dx now */
     st = push_operand(d, g->kind, g->x, dx);
@@ -324,10 +356,11 @@ static sl_status concat_backward(deriver *d, const sl_group *g)
             st = sl_program_activation(p, &x, &dx, d->err);
             if (!st)
                 st = sl_program_unary(p, SL_OP_CONCAT_BWD, x, y, dy, dx, d->err);
-            if (!st)
-                p->steps[p->n_steps - 1].op.channel = channel;
-            if (!st)
-                st = push_operand(d, g->kind, v, dx);
+            if (st)
+                return st;
+            p->steps[p->n_steps - 1].op.channel = channel;
+            add_common_terms(d, g, &p->steps[p->n_steps - 1]);
+            st = push_operand(d, g->kind, v, dx);
         }
         if (st)
             return st;
@@ -397,7 +430,7 @@ static sl_status unary_backward(deriver *d, const sl_group *g)
     return push_operand(d, g->kind, g->x, dx);
 }
 
-static sl_status group_backward(deriver *d, const sl_group *g)
+static sl_status group_backward(deriver *d, sl_group *g)
 {
     if (d->of[g->y].n == 0)
         return sl_error_set(d->err, SL_EINVAL, "a layer's result is used by nothing");

@@ -102,6 +102,9 @@ static sl_group group_of(const sl_node *node, int i)
                    .y_buffer = -1,
                    .mean_buffer = -1,
                    .inv_std_buffer = -1,
+                   .var_buffer = -1,
+                   .slope_buffer = -1,
+                   .offset_buffer = -1,
                    .draws = { -1, -1 } };
     switch (node->kind) {
     case SL_NODE_CONV:

@@ -48,6 +48,21 @@ static sl_status emit_conv(sl_program *p, const sl_group *g, sl_step *step, sl_e
     return SL_OK;
 }
 
+/* What an earlier norm has found of the first channels, and what this one leaves to later ones. */
+static sl_status share_statistics(sl_program *p, sl_group *g, sl_step *step, sl_error *err)
+{
+    const sl_group *earlier = sl_program_sharing(p, g, g->x, -1);
+    if (earlier) {
+        step->op.known = sl_graph_shape(p->graph, earlier->x).c;
+        sl_step_in(step, SL_NORM_KNOWN_MEAN, earlier->mean_buffer);
+        sl_step_in(step, SL_NORM_KNOWN_VAR, earlier->var_buffer);
+    }
+    sl_status st = sl_program_buffer(p, SL_PLACE_ARENA, (size_t)step->op.x.c * sizeof(float), 0,
+                                     &g->var_buffer, err);
+    sl_step_out(step, SL_NORM_VAR, g->var_buffer);
+    return st;
+}
+
 static sl_status emit_norm(sl_program *p, sl_group *g, sl_step *step, sl_error *err)
 {
     size_t bytes = (size_t)step->op.x.c * sizeof(float);
@@ -61,6 +76,8 @@ static sl_status emit_norm(sl_program *p, sl_group *g, sl_step *step, sl_error *
     }
     sl_step_out(step, SL_NORM_MEAN, g->mean_buffer);
     sl_step_out(step, SL_NORM_INV_STD, g->inv_std_buffer);
+    if (!st && sl_program_shares_statistics(p, g))
+        st = share_statistics(p, g, step, err);
     return st;
 }
 

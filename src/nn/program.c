@@ -15,6 +15,25 @@ void sl_program_release(sl_program *p)
     free(p->stored_in);
 }
 
+bool sl_program_shares_statistics(const sl_program *p, const sl_group *g)
+{
+    const sl_desc has = sl_program_desc(p, g->x), wants = sl_program_wanted(p, g->kind, g->x);
+    return g->kind == SL_NODE_NORM && g->residual < 0 && p->options.mode == SL_MODE_TRAIN &&
+           sl_graph_node(p->graph, g->x)->kind == SL_NODE_CONCAT && sl_desc_equal(&has, &wants);
+}
+
+const sl_group *sl_program_sharing(const sl_program *p, const sl_group *g, sl_value v, int step)
+{
+    const int count = (int)p->n_groups;
+    for (int i = (int)(g - p->groups) + step; i >= 0 && i < count; i += step) {
+        const sl_group *other = &p->groups[i];
+        if ((step < 0 ? other->var_buffer : other->slope_buffer) >= 0 &&
+            p->stored_in[other->x] == p->stored_in[v])
+            return other;
+    }
+    return NULL;
+}
+
 static sl_desc plain_f32(const sl_program *p, sl_value v)
 {
     sl_shape s = sl_graph_shape(p->graph, v);

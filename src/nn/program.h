@@ -42,7 +42,8 @@ typedef struct {
     sl_value x, residual, y; /* residual: the add's other operand, or -1 */
     int last_node;           /* where in the graph's order the result is due */
     int y_buffer, mean_buffer, inv_std_buffer;
-    int draws[2]; /* shake: alpha, beta; dropout: key; -1 */
+    int var_buffer, slope_buffer, offset_buffer; /* sl_program_shares_statistics; -1 */
+    int draws[2];                                /* shake: alpha, beta; dropout: key; -1 */
 } sl_group;
 
 /* One batch norm folded into the convolution before it (evaluation). */
@@ -96,6 +97,14 @@ sl_op sl_group_op(const sl_program *p, const sl_group *g);
 
 /* program.c: what the files above share. */
 void sl_program_release(sl_program *p);
+
+/* Is g a norm of a concatenation's batch statistics? Those of its channels are the same for all
+ * norms that read them (DenseNet), and so are found once; on the way back such norms add to one
+ * gradient, to which the terms of the statistics are added once, by CONCAT_BWD. */
+bool sl_program_shares_statistics(const sl_program *p, const sl_group *g);
+/* The nearest norm of that kind before (step -1) or behind (1) g whose x is stored where v is, and
+ * which the forward or backward steps have come to already; NULL if none. */
+const sl_group *sl_program_sharing(const sl_program *p, const sl_group *g, sl_value v, int step);
 
 /* How a value lies in memory, and how the operations of a node of kind want to have it. */
 sl_desc sl_program_desc(const sl_program *p, sl_value v);

@@ -100,6 +100,11 @@ const op_case op_cases[] = {
       OP_CASE_BATCH_STATS | OP_CASE_VIEW | OP_CASE_RELU },
     { "x is part of more channels, with a gradient already", NORM, 2, 101, 3, 4, 0, 0, 0, 0,
       OP_CASE_BATCH_STATS | OP_CASE_VIEW | OP_CASE_RELU | OP_CASE_EXTRA },
+    { "statistics for other norms, too", NORM, 2, 37, 5, 4, 0, 0, 0, 0,
+      OP_CASE_BATCH_STATS | OP_CASE_RELU | OP_CASE_SHARED },
+    { "statistics and a gradient shared with other norms", NORM, 2, 33, 5, 4, 0, 0, 0, 0,
+      OP_CASE_BATCH_STATS | OP_CASE_RELU | OP_CASE_DY2 | OP_CASE_EXTRA | OP_CASE_VIEW |
+          OP_CASE_SHARED },
     { "running statistics, x is part of more channels", NORM, 2, 17, 3, 4, 0, 0, 0, 0,
       OP_CASE_VIEW | OP_CASE_RELU | OP_CASE_RESIDUAL | OP_CASE_NARROW },
     { "running statistics", NORM, 2, 17, 5, 4, 0, 0, 0, 0, 0 },
@@ -196,8 +201,8 @@ op_case op_case_random(sl_random *r)
                   .c = between(r, 1, 40),
                   .h = between(r, 1, 13),
                   .w = between(r, 1, 13),
-                  .variant =
-                      sl_random_u32(r) & (OP_CASE_PLAIN_X - 1 + OP_CASE_NARROW + OP_CASE_VIEW) };
+                  .variant = sl_random_u32(r) & (OP_CASE_PLAIN_X - 1 + OP_CASE_NARROW +
+                                                 OP_CASE_VIEW + OP_CASE_SHARED) };
     switch (c.kind) {
     case CONV:
         c.k = between(r, 1, 40);
@@ -278,6 +283,16 @@ static int conv_ops(const op_case *c, sl_op ops[3])
     return 3;
 }
 
+static void share(sl_op norm[2])
+{
+    bool earlier = norm[1].has_in[SL_NORM_BWD_EXTRA];
+    norm[0].known = (norm[0].x.c + 1) / 2;
+    norm[0].has_in[SL_NORM_KNOWN_MEAN] = norm[0].has_in[SL_NORM_KNOWN_VAR] = true;
+    norm[0].has_out[SL_NORM_VAR] = true;
+    norm[1].has_in[SL_NORM_BWD_SLOPE] = norm[1].has_in[SL_NORM_BWD_OFFSET] = earlier;
+    norm[1].has_out[SL_NORM_BWD_SLOPE_OUT] = norm[1].has_out[SL_NORM_BWD_OFFSET_OUT] = true;
+}
+
 static int norm_ops(const op_case *c, sl_op ops[3])
 {
     bool relu = c->variant & OP_CASE_RELU, residual = c->variant & OP_CASE_RESIDUAL;
@@ -296,6 +311,8 @@ static int norm_ops(const op_case *c, sl_op ops[3])
     ops[1].has_in[SL_NORM_BWD_BIAS] = relu && !residual;
     ops[1].has_in[SL_NORM_BWD_EXTRA] = c->variant & OP_CASE_EXTRA;
     ops[1].has_out[SL_NORM_BWD_D_RESIDUAL] = residual;
+    if (c->variant & OP_CASE_SHARED && c->variant & OP_CASE_BATCH_STATS && !residual)
+        share(ops);
     return residual ? 2 : 3;
 }
 

@@ -19,7 +19,9 @@ enum {
     OP_CASE_NETWORK = 1 << 8,     /* a layer of a real network, for timing (with a larger n) */
     OP_CASE_NARROW = 1 << 9, /* CONV, NORM, ADD, SHAKE: the residual (b) has half of y's channels */
     OP_CASE_VIEW = 1 << 10,  /* NORM: x is the first part of half as many channels again */
-    OP_CASE_BF16 = 1 << 11,  /* in no case: asks op_lay_out for bfloat16 */
+    OP_CASE_SHARED = 1 << 11, /* NORM of BATCH_STATS without RESIDUAL: half of the channels'
+                                 statistics are known, dx lacks the terms that they add */
+    OP_CASE_BF16 = 1 << 12,   /* in no case: asks op_lay_out for bfloat16 */
 };
 
 typedef struct {

@@ -29,10 +29,12 @@ static const slots slots_of[SL_OP_COUNT] = {
     [SL_OP_CONV] = { { X, WEIGHT, VECTOR, RESIDUAL }, { Y } },
     [SL_OP_CONV_BWD_DATA] = { { Y, WEIGHT }, { X } },
     [SL_OP_CONV_BWD_WEIGHTS] = { { X, Y }, { WEIGHT, VECTOR } },
-    [SL_OP_NORM] = { { X, RESIDUAL, VECTOR, VECTOR, VECTOR, VECTOR }, { Y, STATISTIC, STATISTIC } },
+    [SL_OP_NORM] = { { X, RESIDUAL, VECTOR, VECTOR, VECTOR, VECTOR, STATISTIC, STATISTIC },
+                     { Y, STATISTIC, STATISTIC, STATISTIC } },
     [SL_OP_NORM_AGAIN] = { { X, VECTOR, VECTOR, STATISTIC, STATISTIC }, { Y } },
-    [SL_OP_NORM_BWD] = { { Y, Y, X, Y, VECTOR, STATISTIC, STATISTIC, X, VECTOR },
-                         { X, RESIDUAL, VECTOR, VECTOR } },
+    [SL_OP_NORM_BWD] = { { Y, Y, X, Y, VECTOR, STATISTIC, STATISTIC, X, VECTOR, STATISTIC,
+                           STATISTIC },
+                         { X, RESIDUAL, VECTOR, VECTOR, STATISTIC, STATISTIC } },
     [SL_OP_RELU] = { { X }, { Y } },
     [SL_OP_RELU_BWD] = { { Y, Y, Y }, { X } },
     [SL_OP_ADD] = { { X, RESIDUAL }, { Y } },
@@ -181,7 +183,8 @@ static void fill_input(const sl_op *op, int slot, float *a, uint64_t seed)
     if ((again && slot == SL_NORM_AGAIN_X) || (norm && slot == SL_NORM_X) ||
         (norm_bwd && slot == SL_NORM_BWD_X))
         fill_two_clusters(a, &op->x, &r);
-    else if ((norm && (slot == SL_NORM_WEIGHT || slot == SL_NORM_RUNNING_VAR)) ||
+    else if ((norm && (slot == SL_NORM_WEIGHT || slot == SL_NORM_RUNNING_VAR ||
+                       slot == SL_NORM_KNOWN_VAR)) ||
              (again && (slot == SL_NORM_AGAIN_WEIGHT || slot == SL_NORM_AGAIN_INV_STD)) ||
              (norm_bwd && (slot == SL_NORM_BWD_WEIGHT || slot == SL_NORM_BWD_INV_STD)))
         fill(a, n, &r, 0.5, 1.5);

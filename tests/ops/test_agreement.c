@@ -119,6 +119,8 @@ static sum_scale norm_scale(const op_data *want, int out)
     switch (out) {
     case SL_NORM_Y:
         return (sum_scale){ m, 2 + weight * inv_std * x }; /* 2: bias and residual */
+    case SL_NORM_VAR:
+        return (sum_scale){ m, 4 }; /* of numbers within an interval of 2 */
     case SL_NORM_MEAN:
         return (sum_scale){ m, x };
     default:
@@ -139,6 +141,9 @@ static sum_scale norm_bwd_scale(const op_data *want, int out)
         return (sum_scale){ op->batch_stats ? m : 1, 1 + weight * s * dz * (2 + xhat * xhat) };
     case SL_NORM_BWD_D_RESIDUAL:
         return (sum_scale){ 1, dz };
+    case SL_NORM_BWD_SLOPE_OUT:
+    case SL_NORM_BWD_OFFSET_OUT:
+        return (sum_scale){ m, 1 + weight * s * dz * (1 + s * xhat) };
     case SL_NORM_BWD_D_WEIGHT: /* x - mean is off by |x| eps, a share of inv_std of it in xhat */
         return random_sum(m, dz * (xhat + s));
     default:

@@ -249,16 +249,34 @@ static void take_from_forward(op_data *backward, const op_data *forward)
     }
 }
 
+/* What a batch's statistics add to number i of dx, where dx lacks it. */
+static double common_terms(const op_data *norm_bwd, size_t i)
+{
+    const sl_op *op = &norm_bwd->op;
+    if (!op->has_out[SL_NORM_BWD_SLOPE_OUT])
+        return 0;
+    size_t c = i / ((size_t)op->x.h * (size_t)op->x.w) % (size_t)op->x.c;
+    double slope = (double)norm_bwd->out[SL_NORM_BWD_SLOPE_OUT][c];
+    double offset = (double)norm_bwd->out[SL_NORM_BWD_OFFSET_OUT][c];
+    if (op->has_in[SL_NORM_BWD_SLOPE]) {
+        slope -= (double)norm_bwd->in[SL_NORM_BWD_SLOPE][c];
+        offset -= (double)norm_bwd->in[SL_NORM_BWD_OFFSET][c];
+    }
+    double mean = (double)norm_bwd->in[SL_NORM_BWD_MEAN][c];
+    return slope * ((double)norm_bwd->in[SL_NORM_BWD_X][i] - mean) + offset;
+}
+
 /* The gradient that backward gives, without what it was told to add. */
 static double *gradient_of(const op_data *backward, int slot)
 {
     size_t n = op_out_count(&backward->op, slot);
-    bool extra = backward->op.kind == SL_OP_NORM_BWD && slot == SL_NORM_BWD_DX &&
-                 backward->op.has_in[SL_NORM_BWD_EXTRA];
+    bool norm_dx = backward->op.kind == SL_OP_NORM_BWD && slot == SL_NORM_BWD_DX;
+    bool extra = norm_dx && backward->op.has_in[SL_NORM_BWD_EXTRA];
     double *d = test_calloc(n, sizeof *d);
     for (size_t i = 0; i < n; i++)
         d[i] = (double)backward->out[slot][i] -
-               (extra ? (double)backward->in[SL_NORM_BWD_EXTRA][i] : 0);
+               (extra ? (double)backward->in[SL_NORM_BWD_EXTRA][i] : 0) +
+               (norm_dx ? common_terms(backward, i) : 0);
     return d;
 }
 
@@ -302,6 +320,9 @@ static void check_case(const op_case *c, uint64_t seed)
         ops[0].relu = false;
         ops[0].has_in[SL_CONV_RESIDUAL] = false;
     }
+    ops[0].known = 0; /* or the statistics wouldn't follow x */
+    ops[0].has_in[SL_NORM_KNOWN_MEAN] &= c->kind != SL_OP_NORM;
+    ops[0].has_in[SL_NORM_KNOWN_VAR] &= c->kind != SL_OP_NORM;
     /* Powers of two, so that h itself is exact; wide where the operation is linear. */
     double h = c->kind == SL_OP_NORM || c->kind == SL_OP_XENT ? 1.0 / 16 : 1.0 / 4;
     sl_random r = sl_random_stream(seed, SL_RANDOM_TEST, SL_OP_COUNT, 0);

@@ -54,12 +54,12 @@ INLINE void add_to_double(double to[LANES], const v16 *partial, size_t n)
 #define TYPED(name) name##_bf16
 #include "nn/cpu/vector_loops.h"
 
-#define LOOPS(type)                                                                     \
-    {                                                                                   \
-        .moments = moments_##type, .normalize = normalize_##type,                       \
-        .norm_bwd_sums = norm_bwd_sums_##type, .norm_bwd_apply = norm_bwd_apply_##type, \
-        .add = add_##type, .relu = relu_##type, .relu_bwd = relu_bwd_##type,            \
-        .tile_sum = tile_sum_##type, .tile_fill = tile_fill_##type,                     \
+#define LOOPS(type)                                                                              \
+    {                                                                                            \
+        .moments = moments_##type, .normalize = normalize_##type,                                \
+        .norm_bwd_sums = norm_bwd_sums_##type, .norm_bwd_apply = norm_bwd_apply_##type,          \
+        .norm_bwd_add = norm_bwd_add_##type, .add = add_##type, .relu = relu_##type,             \
+        .relu_bwd = relu_bwd_##type, .tile_sum = tile_sum_##type, .tile_fill = tile_fill_##type, \
     }
 
 const sl_vector_kernels PASTE(sl_vector_, SL_VECTOR_ISA) = {

@@ -35,6 +35,12 @@ typedef struct {
                            const float scale[16], const float *shift, const float b[16],
                            const float c[16]);
 
+    /* dx = dz * scale + extra, with dz and the sums of it as in norm_bwd_sums (without y). dx may
+     * be dy, dy2, x or extra. */
+    void (*norm_bwd_add)(const void *dy, const void *dy2, const void *x, const void *extra,
+                         void *dx, size_t pixels, const float mean[16], const float scale[16],
+                         const float *shift, double sum_dz[16], double sum_dz_x[16]);
+
     /* Elementwise over n numbers; outputs may be inputs. */
     void (*add)(const void *a, const void *b, void *y, size_t n, bool relu);
     void (*relu)(const void *x, void *y, size_t n);

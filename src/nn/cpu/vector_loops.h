@@ -179,6 +179,44 @@ static void TYPED(norm_bwd_apply)(const void *dy, const void *dy2, const void *y
 #undef CASE
 }
 
+INLINE void TYPED(bwd_add_loop)(const void *dy, const void *dy2, const void *x, const void *extra,
+                                void *dx, size_t pixels, const float *mean, const float *scale,
+                                const float *shift, double *sum_dz, double *sum_dz_x)
+{
+    const v16 m = LOAD(mean), a = LOAD(scale), cut = shift ? LOAD(shift) : m;
+    for (size_t done = 0; done < pixels; done += CHUNK) {
+        size_t end = pixels - done < CHUNK ? pixels : done + CHUNK;
+        v16 sum = { 0 }, sum_x = { 0 };
+        for (size_t i = done; i < end; i++) {
+            const v16 from_mean = GET16(x, i * LANES) - m;
+            v16 dz = GET16(dy, i * LANES);
+            if (dy2)
+                dz += GET16(dy2, i * LANES);
+            if (shift)
+                dz = MASK(from_mean * a + cut > 0, dz);
+            sum += dz;
+            sum_x += dz * from_mean;
+            PUT16(dx, i * LANES, extra ? dz * a + GET16(extra, i * LANES) : dz * a);
+        }
+        add_to_double(sum_dz, &sum, 1);
+        add_to_double(sum_dz_x, &sum_x, 1);
+    }
+}
+
+static void TYPED(norm_bwd_add)(const void *dy, const void *dy2, const void *x, const void *extra,
+                                void *dx, size_t pixels, const float mean[LANES],
+                                const float scale[LANES], const float *shift, double sum_dz[LANES],
+                                double sum_dz_x[LANES])
+{
+#define CASE(more, second, none, below) \
+    TYPED(bwd_add_loop)(dy, second, x, more, dx, pixels, mean, scale, below, sum_dz, sum_dz_x)
+    if (shift)
+        SPECIALIZE_DY(CASE, extra, NULL, shift);
+    else
+        SPECIALIZE_DY(CASE, extra, NULL, NULL);
+#undef CASE
+}
+
 static void TYPED(add)(const void *a, const void *b, void *y, size_t n, bool relu)
 {
     size_t i = 0;

@@ -58,6 +58,19 @@ static void update_running(float *running_mean, float *running_var, double mean,
     *running_var = (float)((1 - momentum) * (double)*running_var + momentum * unbiased);
 }
 
+/* Of the batch, as known or found from x. */
+static void channel_moments(const sl_op *op, const void *const *in, int c, double *mean,
+                            double *var)
+{
+    const float *known_mean = in[SL_NORM_KNOWN_MEAN], *known_var = in[SL_NORM_KNOWN_VAR];
+    if (c >= op->known) {
+        batch_moments(op, in[SL_NORM_X], c, mean, var);
+        return;
+    }
+    *mean = (double)known_mean[c];
+    *var = (double)known_var[c];
+}
+
 /* One plane. residual may be NULL, y may be x or residual: each number is read before it is
  * written. */
 static void normalize(const float *x, const float *residual, float *y, size_t pixels, double mean,
@@ -80,14 +93,16 @@ void sl_ref_norm(const sl_op *op, const void *const *in, void *const *out)
     float *running_var = (float *)in[SL_NORM_RUNNING_VAR];
     float *y = out[SL_NORM_Y]; /* (N,C,H,W) */
     float *saved_mean = out[SL_NORM_MEAN];
-    float *saved_inv_std = out[SL_NORM_INV_STD];
+    float *saved_inv_std = out[SL_NORM_INV_STD], *saved_var = out[SL_NORM_VAR];
     int stored = sl_desc_stored(&op->x), residual_c = sl_op_residual_c(op);
     for (int c = 0; c < op->x.c; c++) {
         double mean = (double)running_mean[c], var = (double)running_var[c];
         if (op->batch_stats) {
-            batch_moments(op, x, c, &mean, &var);
+            channel_moments(op, in, c, &mean, &var);
             update_running(&running_mean[c], &running_var[c], mean, var, channel_count(op));
         }
+        if (saved_var)
+            saved_var[c] = (float)var;
         saved_mean[c] = (float)mean;
         saved_inv_std[c] = (float)(1 / sqrt(var + (double)SL_NORM_EPS));
         for (int n = 0; n < op->x.n; n++)
@@ -174,9 +189,40 @@ static void input_gradient(const plane *p, size_t pixels, double scale, double m
     }
 }
 
+/* What the batch's statistics add to channel c's gradient, slope (x - mean) + offset, is left to
+ * others: added to what they have of it already. */
+static void leave_common_terms(const void *const *in, void *const *out, int c, double slope,
+                               double offset)
+{
+    const float *other_slope = in[SL_NORM_BWD_SLOPE], *other_offset = in[SL_NORM_BWD_OFFSET];
+    float *slope_out = out[SL_NORM_BWD_SLOPE_OUT], *offset_out = out[SL_NORM_BWD_OFFSET_OUT];
+    slope_out[c] = (float)(slope + (other_slope ? (double)other_slope[c] : 0));
+    offset_out[c] = (float)(offset + (other_offset ? (double)other_offset[c] : 0));
+}
+
+/* Means over the batch's numbers of a channel. */
+typedef struct {
+    double dz, dz_xhat;
+} means;
+
+static means channel_means(const sl_op *op, const void *const *in, int c)
+{
+    means m = { 0 };
+    for (int n = 0; n < op->x.n; n++) {
+        plane p = plane_of(op, in, n, c);
+        for (size_t i = 0; i < plane_size(op); i++) {
+            m.dz += dz_at(&p, i) / channel_count(op);
+            m.dz_xhat += dz_at(&p, i) * xhat_at(&p, i) / channel_count(op);
+        }
+    }
+    return m;
+}
+
 /* dx may be the memory of dy, dy2, x or extra: each number is read before it is written. */
 void sl_ref_norm_bwd(const sl_op *op, const void *const *in, void *const *out)
 {
+    const float *weight = in[SL_NORM_BWD_WEIGHT]; /* (C), as are the other vectors */
+    const float *inv_std = in[SL_NORM_BWD_INV_STD];
     const float *extra = in[SL_NORM_BWD_EXTRA];      /* (N,C,H,W) of (N,stored,H,W), or NULL */
     float *dx = out[SL_NORM_BWD_DX];                 /* (N,C,H,W) of (N,stored,H,W) */
     float *d_residual = out[SL_NORM_BWD_D_RESIDUAL]; /* (N,residual_c,H,W) or NULL */
@@ -184,25 +230,24 @@ void sl_ref_norm_bwd(const sl_op *op, const void *const *in, void *const *out)
     float *d_bias = out[SL_NORM_BWD_D_BIAS];
     int residual_c = sl_op_residual_c(op);
     for (int c = 0; c < op->x.c; c++) {
-        double sum_dz = 0, sum_dz_xhat = 0;
-        for (int n = 0; n < op->x.n; n++) {
-            plane p = plane_of(op, in, n, c);
-            for (size_t i = 0; i < plane_size(op); i++) {
-                sum_dz += dz_at(&p, i);
-                sum_dz_xhat += dz_at(&p, i) * xhat_at(&p, i);
-            }
+        means m = channel_means(op, in, c);
+        double s = (double)inv_std[c], scale = (double)weight[c] * s;
+        d_bias[c] = (float)(m.dz * channel_count(op));
+        d_weight[c] = (float)(m.dz_xhat * channel_count(op));
+        if (!op->batch_stats)
+            m = (means){ 0 };
+        if (out[SL_NORM_BWD_SLOPE_OUT]) {
+            leave_common_terms(in, out, c, -scale * s * m.dz_xhat, -scale * m.dz);
+            m = (means){ 0 };
         }
-        d_bias[c] = (float)sum_dz;
-        d_weight[c] = (float)sum_dz_xhat;
-        double m = channel_count(op);
         for (int n = 0; n < op->x.n; n++) {
             plane p = plane_of(op, in, n, c);
             size_t start = plane_start(op, sl_desc_stored(&op->x), n, c);
-            input_gradient(
-                &p, plane_size(op), p.weight * p.inv_std, op->batch_stats ? sum_dz / m : 0,
-                op->batch_stats ? sum_dz_xhat / m : 0, extra ? extra + start : NULL, dx + start,
-                d_residual && c < residual_c ? d_residual + plane_start(op, residual_c, n, c)
-                                             : NULL);
+            input_gradient(&p, plane_size(op), scale, m.dz, m.dz_xhat, extra ? extra + start : NULL,
+                           dx + start,
+                           d_residual && c < residual_c
+                               ? d_residual + plane_start(op, residual_c, n, c)
+                               : NULL);
         }
     }
 }
