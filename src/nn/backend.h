@@ -52,7 +52,8 @@
  *             is found from x again. Every pixel of dx has two terms from the batch's statistics,
  *             slope (x - mean) + offset. Where those are outputs (c floats each) dx lacks them, and
  *             they are added to slope and offset as given (c floats or more; absent: 0): so
- *             many norms of the same x add to one gradient, each in one pass over it.
+ *             many norms of the same x add to one gradient, each in one pass over it. A backend
+ *             that supports NORM with var supports this, too, and CONCAT_BWD with x.
  *   ADD       y = [relu](a + b)
  *   CONCAT    writes x's channels to y's channels [channel, channel + x.c); so does CONCAT_BWD the
  *             other way. Of y's last block so written (blocked layout), lanes behind are zeroed.

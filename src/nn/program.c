@@ -18,8 +18,12 @@ void sl_program_release(sl_program *p)
 bool sl_program_shares_statistics(const sl_program *p, const sl_group *g)
 {
     const sl_desc has = sl_program_desc(p, g->x), wants = sl_program_wanted(p, g->kind, g->x);
-    return g->kind == SL_NODE_NORM && g->residual < 0 && p->options.mode == SL_MODE_TRAIN &&
-           sl_graph_node(p->graph, g->x)->kind == SL_NODE_CONCAT && sl_desc_equal(&has, &wants);
+    if (g->kind != SL_NODE_NORM || g->residual >= 0 || p->options.mode != SL_MODE_TRAIN ||
+        sl_graph_node(p->graph, g->x)->kind != SL_NODE_CONCAT || !sl_desc_equal(&has, &wants))
+        return false;
+    sl_op op = sl_group_op(p, g);
+    op.has_out[SL_NORM_VAR] = true;
+    return sl_device_backend(p->dev)->supports(p->dev, &op);
 }
 
 const sl_group *sl_program_sharing(const sl_program *p, const sl_group *g, sl_value v, int step)

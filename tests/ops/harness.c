@@ -289,6 +289,12 @@ bool op_out_is_bf16(const sl_op *op, int slot)
     return activation_desc(op, out_content(op, slot), &desc) && desc.dtype == SL_DTYPE_BF16;
 }
 
+bool op_is_optional(const sl_op *op)
+{
+    return (op->kind == SL_OP_NORM && op->has_out[SL_NORM_VAR]) ||
+           (op->kind == SL_OP_NORM_BWD && op->has_out[SL_NORM_BWD_SLOPE_OUT]);
+}
+
 bool op_may_share(const sl_op *op, int out, int in)
 {
     return op->has_out[out] && op->has_in[in] && sl_op_may_alias(op, out, in) &&

@@ -39,14 +39,16 @@ SL_CHECK sl_status op_exec_init(op_exec *exec, sl_device *dev, const op_data *da
                                 const sl_op *laid_out, sl_error *err);
 /* Is this output an activation in bfloat16? op is laid out. */
 bool op_out_is_bf16(const sl_op *op, int slot);
+/* May a backend lack it? Norms that share statistics or a gradient. */
+bool op_is_optional(const sl_op *op);
 /* May output out take over in's memory, as the plan sees it? op is laid out. */
 bool op_may_share(const sl_op *op, int out, int in);
 void op_exec_share(op_exec *exec, int out, int in); /* out takes over in's memory */
 SL_CHECK sl_status op_exec_run(op_exec *exec, sl_error *err);
 /* Inputs too, since some are updated and the others must not change. */
 SL_CHECK sl_status op_exec_read(const op_exec *exec, op_data *data, sl_error *err);
-/* After op_exec_read: whether in every output the channels that fill up a block are zero, and those of a wider
- * activation that aren't the op's are untouched (no NaN in its last block). */
+/* After op_exec_read: whether in every output the channels that fill up a block are zero, and those
+ * of a wider activation that aren't the op's are untouched (no NaN in its last block). */
 bool op_exec_others_are_right(const op_exec *exec);
 void op_exec_release(op_exec *exec); /* zeroed is fine */
 

@@ -4,7 +4,8 @@
 /* y may be the first part of a wider activation. */
 static bool supports_concat(const sl_op *op)
 {
-    return sl_cuda_alike(op) && sl_desc_stored(&op->x) == op->x.c;
+    bool shared_norms = op->kind == SL_OP_CONCAT_BWD && op->has_in[SL_CONCAT_BWD_X];
+    return sl_cuda_alike(op) && sl_desc_stored(&op->x) == op->x.c && !shared_norms;
 }
 
 /* Forward from x to its channels of y, of which the lanes behind, in the last group so written, are

@@ -29,8 +29,12 @@ size_t sl_cuda_partials(const sl_cuda_rows *r)
     return r->chunks * r->groups * SL_LANES;
 }
 
+/* Statistics and gradients that several norms share (nn/backend.h) are for the cpu. */
 static bool supports(const sl_op *op)
 {
+    if ((op->kind == SL_OP_NORM && op->has_out[SL_NORM_VAR]) ||
+        (op->kind == SL_OP_NORM_BWD && op->has_out[SL_NORM_BWD_SLOPE_OUT]))
+        return false;
     return sl_cuda_alike(op) && sl_desc_stored(&op->y) == op->y.c;
 }
 
