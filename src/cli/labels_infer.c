@@ -66,7 +66,7 @@ static error_t parse_how(int key, char *text, struct argp_state *state)
     error_t e;
     switch (key) {
     case KEY_SMOOTHING:
-        return cli_number(state, "--smoothing", text, 0, 1, &o->smoothing);
+        return parse_fitted(state, "--smoothing", text, 0, 1, &o->smoothing);
     case KEY_PRIOR:
         return cli_number(state, "--prior", text, 0, 1e9, &o->prior);
     case KEY_TEMPERATURE:
@@ -197,6 +197,24 @@ static sl_status read_set(cli_inference *f, const cli_infer_options *o, sl_error
 
 /* ---- methods that go by the label alone; table is (classes, classes) ---- */
 
+/* 1 - X + X/k on the label, X/k on each other class. Fitted, the label has what people gave it on
+ * average, which is where the cross-entropy against them is least. */
+static sl_status fit_smoothing(cli_inference *f, const cli_infer_options *o, double *smoothing,
+                               sl_error *err)
+{
+    const size_t k = (size_t)f->classes;
+    double right = 0;
+    sl_status st = cli_infer_read_judged(f, o, err);
+    if (st)
+        return st;
+    for (size_t i = 0; i < f->judged.n; i++) {
+        const size_t image = (size_t)f->judged.indices[i];
+        right += f->human->p64[image * k + (size_t)f->test_labels[image]] / (double)f->judged.n;
+    }
+    *smoothing = (1 - right) * (double)k / (double)(k - 1);
+    return SL_OK;
+}
+
 static void smooth(double *table, size_t k, double smoothing)
 {
     for (size_t i = 0; i < k * k; i++)
@@ -270,7 +288,9 @@ static sl_status by_label(cli_inference *f, const cli_infer_options *o, double *
     } else if (o->method == CONFUSION) {
         st = confusion(f, o, table, err);
     } else {
-        const double smoothing = o->method == SMOOTHED ? o->smoothing : 0;
+        double smoothing = o->method == SMOOTHED ? o->smoothing : 0;
+        if (isnan(smoothing))
+            st = fit_smoothing(f, o, &smoothing, err);
         json_object_set_new(f->how, "smoothing", json_real(smoothing));
         smooth(table, k, smoothing);
     }
@@ -369,11 +389,14 @@ static void show(const cli_inference *f, const cli_infer_options *o, double entr
 {
     const json_t *t = json_object_get(f->how, "temperature");
     const json_t *w = json_object_get(f->how, "label_weight");
+    const json_t *s = json_object_get(f->how, "smoothing");
     if (o->common.json) {
         cli_print_json(json_incref(f->how));
         return;
     }
     printf("%s: %s, %zu images of %d classes\n", o->out, methods[o->method], f->n, f->classes);
+    if (s && isnan(o->smoothing))
+        printf("smoothing %.4g, fitted to the %s\n", json_real_value(s), f->judged.what);
     if (t)
         printf("temperature %.4g%s%s", json_real_value(t),
                isnan(o->tempering.temperature) ? ", fitted to the " : "",
@@ -424,7 +447,8 @@ int cli_labels_infer(const cli_command *self, int argc, char **argv)
         { "set", KEY_SET, "NAME", 0, "whose images: train, test (train)", 0 },
         { "hard-labels", KEY_HARD_LABELS, "FILE", 0,
           "npy of classes: own images, not a set's; not for predictor", 0 },
-        { "smoothing", KEY_SMOOTHING, "X", 0, "smoothed: 1 - X on the label, X over all (0.1)", 1 },
+        { "smoothing", KEY_SMOOTHING, "X", 0,
+          "smoothed: 1 - X on the label, X over all, or fit (0.1)", 1 },
         { "distances", KEY_DISTANCES, "FILE", 0,
           "semantic: CSV of distances between classes (WordNet's, of CIFAR-10)", 1 },
         { "prior", KEY_PRIOR, "N", 0, "confusion: N more images a class, answered at random (0)",
