@@ -1,16 +1,15 @@
 /* HTTP: which request goes where, within which limits, under which headers. The network thread
  * hands requests that touch the database to the worker and lets their connections rest until it
  * has answered. */
-#include "base/hash.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "study/address.h"
 #include "study/limits.h"
 #include "study/page.h"
 #include "study/status_cache.h"
 #include "study/study.h"
 #include "study/watch.h"
 #include "study/worker.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
@@ -119,13 +118,6 @@ static enum MHD_Result refuse(const server *s, struct MHD_Connection *connection
 
 /* ---- who asks ---- */
 
-static uint64_t hash_address(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET6) /* a household's /64 */
-        return sl_fnv1a(SL_FNV1A_OFFSET, &((const struct sockaddr_in6 *)address)->sin6_addr, 8);
-    return sl_fnv1a(SL_FNV1A_OFFSET, &((const struct sockaddr_in *)address)->sin_addr, 4);
-}
-
 static enum MHD_Result last_forwarded(void *last, enum MHD_ValueKind kind, const char *name,
                                       const char *value)
 {
@@ -135,42 +127,20 @@ static enum MHD_Result last_forwarded(void *last, enum MHD_ValueKind kind, const
     return MHD_YES;
 }
 
-/* The visitor that the proxy saw: the last of X-Forwarded-For's last line. Whatever stands before
- * it, the visitor may have sent. */
-static bool forwarded(struct MHD_Connection *connection, uint64_t *out)
-{
-    const char *last = NULL;
-    struct sockaddr_in v4 = { .sin_family = AF_INET };
-    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, last_forwarded, (void *)&last);
-    if (!last)
-        return false;
-    const char *comma = strrchr(last, ',');
-    last = comma ? comma + 1 : last;
-    last += strspn(last, " ");
-    if (inet_pton(AF_INET, last, &v4.sin_addr) == 1)
-        *out = hash_address((struct sockaddr *)&v4);
-    else if (inet_pton(AF_INET6, last, &v6.sin6_addr) == 1)
-        *out = hash_address((struct sockaddr *)&v6);
-    else
-        *out = sl_fnv1a(SL_FNV1A_OFFSET, last, strlen(last));
-    return true;
-}
-
 /* Who is at the other end: a visitor, or the proxy. */
 static uint64_t peer_of(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    return info ? hash_address(info->client_addr) : 0;
+    return info ? sl_address_hash(info->client_addr) : 0;
 }
 
 static uint64_t client_of(const server *s, struct MHD_Connection *connection)
 {
-    uint64_t visitor;
-    if (s->options.behind_proxy && forwarded(connection, &visitor))
-        return visitor;
-    return peer_of(connection);
+    const char *last = NULL;
+    if (s->options.behind_proxy)
+        MHD_get_connection_values(connection, MHD_HEADER_KIND, last_forwarded, (void *)&last);
+    return last ? sl_address_hash_forwarded(last) : peer_of(connection);
 }
 
 static sl_watched *watched_of(struct MHD_Connection *connection)
@@ -398,7 +368,8 @@ static enum MHD_Result admit(void *user, const struct sockaddr *address, socklen
 {
     server *s = user;
     (void)n;
-    return s->connections == 0 || sl_watch_count(&s->watch, hash_address(address)) < s->connections
+    return s->connections == 0 ||
+                   sl_watch_count(&s->watch, sl_address_hash(address)) < s->connections
                ? MHD_YES
                : MHD_NO;
 }
@@ -456,43 +427,14 @@ static sl_status write_csp(server *s, sl_error *err)
                : sl_error_set(err, SL_EINVAL, "'submit_to' has too many addresses");
 }
 
-static sl_status read_address(const sl_study_serve_options *o, struct sockaddr_storage *out,
-                              sl_error *err)
-{
-    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
-    memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, o->address, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons((uint16_t)o->port);
-        return SL_OK;
-    }
-    if (inet_pton(AF_INET6, o->address, &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons((uint16_t)o->port);
-        return SL_OK;
-    }
-    return sl_error_set(err, SL_EINVAL, "'%s' isn't an IPv4 or IPv6 address", o->address);
-}
-
-/* Whether all visitors seem to be at one address: the proxy's, or this machine's. */
-static bool is_shared(const sl_study_serve_options *o, const struct sockaddr_storage *address)
-{
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-    if (o->behind_proxy)
-        return true;
-    return address->ss_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)
-                                          : ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-}
-
 static sl_status listen_at(server *s, sl_error *err)
 {
     struct sockaddr_storage address;
-    sl_status st = read_address(&s->options, &address, err);
-    if (st)
-        return st;
-    s->connections = is_shared(&s->options, &address) ? 0 : s->options.connections;
+    if (!sl_address_read(s->options.address, s->options.port, &address))
+        return sl_error_set(err, SL_EINVAL, "'%s' isn't an IPv4 or IPv6 address",
+                            s->options.address);
+    if (!s->options.behind_proxy && !sl_address_is_loopback(&address)) /* or all have one address */
+        s->connections = s->options.connections;
     /* Not epoll: libmicrohttpd 0.9.75 has it edge-triggered, and once in a while a resumed
      * connection wasn't looked at until another had timed out. */
     const unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
