@@ -133,6 +133,7 @@ class Person {
     this.frame = frame;
     this.name = name;
     this.shot = 0;
+    page.setDefaultTimeout(120000); // a busy machine is slow, not wrong
     page.on("pageerror", (error) => assert.fail(`${name}: ${error.message}`));
   }
 

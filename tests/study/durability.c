@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int free_port(void)
@@ -81,8 +82,27 @@ static void compare(const char *folder, const char *ledger, uint64_t acknowledge
     sl_study_close(study);
 }
 
-/* A process that keeps a server running and kills it at random moments, until it is told to stop.
- */
+/* Waits until a process has worked for so long, or for 10 seconds. */
+static void let_work(pid_t pid, double seconds)
+{
+    clockid_t clock;
+    struct timespec t = { 0 };
+    double start = -1;
+    assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
+    for (int i = 0; i < 5000; i++) {
+        if (clock_gettime(clock, &t))
+            return;
+        const double used = (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+        if (start < 0)
+            start = used;
+        if (used - start >= seconds)
+            return;
+        usleep(2000);
+    }
+}
+
+/* A process that keeps a server running and kills it at random moments of its work (on a busy
+ * machine it may do nothing for long), until it is told to stop. */
 static pid_t start_killer(const char *folder, int port)
 {
     pid_t pid = fork();
@@ -93,7 +113,7 @@ static pid_t start_killer(const char *folder, int port)
     unsigned seed = 12345;
     for (;;) {
         const fixture_server server = fixture_serve(folder, port, NULL);
-        usleep(50000 + (useconds_t)rand_r(&seed) % 300000);
+        let_work(server.pid, 0.005 + rand_r(&seed) % 1000 * 5e-5);
         kill(server.pid, SIGKILL);
         waitpid(server.pid, NULL, 0);
     }
@@ -114,6 +134,7 @@ static void test_killed_again_and_again(void **state)
     options.n = 24;
     options.at_once = 8;
     options.think_ms = 5;
+    options.retry_seconds = 600;
     options.ledger = ledger;
     sl_study_bots_result result;
     sl_error err;
