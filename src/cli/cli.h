@@ -50,6 +50,7 @@ int cmd_finetune_grid(int argc, char **argv); /* finetune --grid */
 int cmd_evaluate(const cli_command *self, int argc, char **argv);
 int cmd_attack(const cli_command *self, int argc, char **argv);
 int cmd_report(const cli_command *self, int argc, char **argv);
+int cmd_reproduce(const cli_command *self, int argc, char **argv);
 int cmd_labels(const cli_command *self, int argc, char **argv);
 int cmd_model(const cli_command *self, int argc, char **argv);
 int cmd_verify(const cli_command *self, int argc, char **argv);

@@ -14,6 +14,8 @@ static const cli_command commands[] = {
       "softlabel evaluate model.safetensors --json", cmd_evaluate },
     { "attack", "score a model on images moved against it",
       "softlabel attack runs/human-0 --epsilon 2/255,8/255", cmd_attack },
+    { "reproduce", "all of the paper by one command, as large as the machine allows",
+      "softlabel reproduce --scale smoke --out smoke", cmd_reproduce },
     { "study", "collect people's judgments in the browser", "softlabel study new pilot",
       cmd_study },
     { "labels", "turn raw trials into distributions",
