@@ -91,12 +91,17 @@ static sl_status write_files(const options *o, const sl_paper_table *table, sl_e
                   { SL_TABLE_MARKDOWN, "md" },
                   { SL_TABLE_LATEX, "tex" },
                   { SL_TABLE_CSV, "csv" } };
+    const char *slash = strrchr(o->out, '/'), *folder, *path;
     sl_arena memory = { 0 };
     sl_status st = SL_OK;
 
+    if (slash && slash > o->out) {
+        st = sl_arena_printf(&memory, &folder, err, "%.*s", (int)(slash - o->out), o->out);
+        if (!st)
+            st = sl_make_directories(folder, err);
+    }
     for (size_t i = 0; i < sizeof files / sizeof *files && !st; i++) {
         sl_file_writer *writer;
-        const char *path;
 
         st = sl_arena_printf(&memory, &path, err, "%s.%s", o->out, files[i].ending);
         if (!st)

@@ -158,6 +158,7 @@ sl_status sl_curves_draw(const char *path, const sl_curves_column *columns, int 
     }
     if (st)
         goto done;
+    const int last = last_epoch(columns, n);
     script = sl_figure_script(figure);
     fprintf(script,
             "set datafile separator whitespace\n"
@@ -166,7 +167,9 @@ sl_status sl_curves_draw(const char *path, const sl_curves_column *columns, int 
             "set xrange [0:%d]\n"
             "set title offset 0,-0.6\n"
             "set multiplot\n",
-            last_epoch(columns, n));
+            last);
+    if (last <= 10)
+        fputs("set xtics 1\n", script); /* no half epochs */
     for (int accuracy = 1; accuracy >= 0; accuracy--)
         for (int at = 0; at < n; at++)
             put_panel(script, columns, n, at, accuracy, width, height);

@@ -114,7 +114,10 @@ static sl_status note_lowest(const sl_paper_table *t, sl_table *text, sl_error *
 {
     sl_status st = note_attack(t, text, err);
     bool other_seeds = false;
+    size_t n = 0;
 
+    for (size_t i = 0; i < t->set->n; i++)
+        n += t->number == 3 || (t->set->runs[i].mixup > 0) == (t->number == 2);
     if (!st)
         st = sl_table_note(text, err,
                            "Selection (the paper's): of all learning rates, seeds and epochs >= 1 "
@@ -122,7 +125,7 @@ static sl_status note_lowest(const sl_paper_table *t, sl_table *text, sl_error *
                            "with the lowest c10 val loss, the others' the one with the lowest c10h "
                            "val loss; so a row is chosen on images that it reports. %zu runs in "
                            "all. Pretrained: before the first step of the first tuned row's run.",
-                           t->set->n);
+                           n);
     for (size_t i = 0; i < t->n; i++)
         other_seeds |= t->rows[i].part == SL_PART_OTHER_SEEDS;
     if (!st && !other_seeds)
