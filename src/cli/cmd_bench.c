@@ -129,7 +129,7 @@ static sl_status prepare(bench *b, const options *o, sl_error *err)
         st = sl_device_open(&b->dev, o->common.device, o->common.threads, err);
     if (!st)
         st = sl_plan_create(&b->plan, graph, sl_model_params(b->model), b->dev, &plan, err);
-    if (!st)
+    if (!st && !o->mode)
         st = sl_optimizer_create(&b->optimizer, &sgd, sl_graph_value_floats(graph), err);
     return st;
 }

@@ -290,6 +290,9 @@ typedef struct sl_backend {
     /* Chooses the algorithm; *scratch_bytes is what run needs, 64-byte aligned. */
     sl_status (*plan)(sl_device *dev, const sl_op *op, sl_kernel **out, size_t *scratch_bytes,
                       sl_error *err);
+    /* Does load take over what CONV needs of a weight that doesn't vary, so that run never reads
+     * it? */
+    bool takes_weights;
     /* Optional. The parameters in the in-slots have changed: repack them. Called before the first
      * run and after every change; in[] holds the parameters' slots, others are NULL. */
     sl_status (*load)(sl_kernel *k, const void *const *in, sl_error *err);

@@ -3,22 +3,48 @@
 
 #include "base/memory.h"
 
-/* The weight and bias of a convolution with a norm folded in: its own buffers, filled at reload. */
+static sl_status add_folded(sl_program *p, size_t bytes, int *out, sl_error *err)
+{
+    sl_status st = sl_program_buffer(p, SL_PLACE_FOLDED, bytes, p->folded_bytes, out, err);
+    p->folded_bytes += (bytes + 63) / 64 * 64;
+    return st;
+}
+
+/* Of the graph's convolutions, in floats. */
+static size_t largest_weight(const sl_graph *graph)
+{
+    size_t most = 0;
+    for (int i = 0; i < sl_graph_tensors(graph); i++) {
+        const sl_tensor *t = sl_graph_tensor(graph, i);
+        if (t->kind == SL_TENSOR_CONV_WEIGHT && t->count > most)
+            most = t->count;
+    }
+    return most;
+}
+
+/* Where a convolution's weight is folded: its own buffer, or one for all where the backend takes
+ * them one by one. */
+static sl_status add_folded_weight(sl_program *p, const sl_tensor *weight, int *out, sl_error *err)
+{
+    if (!sl_device_backend(p->dev)->takes_weights)
+        return add_folded(p, weight->count * sizeof(float), out, err);
+    if (p->n_folds)
+        *out = p->folds[0].weight;
+    return p->n_folds ? SL_OK : add_folded(p, largest_weight(p->graph) * sizeof(float), out, err);
+}
+
+/* The weight and bias of a convolution with a norm folded in, filled at reload. */
 static sl_status add_fold(sl_program *p, const sl_group *g, sl_fold *out, sl_error *err)
 {
     const sl_tensor *weight =
         sl_graph_tensor(p->graph, sl_graph_node(p->graph, g->conv)->first_tensor);
-    sl_fold fold = { .conv = g->conv, .norm = g->norm };
-    size_t bytes[2] = { weight->count * sizeof(float), (size_t)weight->dims[0] * sizeof(float) };
-    int *buffers[2] = { &fold.weight, &fold.bias };
-    for (int i = 0; i < 2; i++) {
-        sl_status st =
-            sl_program_buffer(p, SL_PLACE_FOLDED, bytes[i], p->folded_bytes, buffers[i], err);
-        if (st)
-            return st;
-        p->folded_bytes += (bytes[i] + 63) / 64 * 64;
-    }
-    sl_status st = sl_grow(&p->folds, &p->folds_capacity, p->n_folds + 1, sizeof(sl_fold), err);
+    sl_fold fold = { .conv = g->conv, .norm = g->norm, .step = p->n_steps - 1 };
+    sl_status st = add_folded_weight(p, weight, &fold.weight, err);
+    if (!st)
+        st = add_folded(p, (size_t)weight->dims[0] * sizeof(float), &fold.bias, err);
+    if (st)
+        return st;
+    st = sl_grow(&p->folds, &p->folds_capacity, p->n_folds + 1, sizeof(sl_fold), err);
     if (st)
         return st;
     p->folds[p->n_folds++] = fold;

@@ -198,20 +198,40 @@ static sl_status load_step(const sl_plan *plan, const sl_step *step, sl_error *e
     return backend_of(plan)->load ? backend_of(plan)->load(step->kernel, in, err) : SL_OK;
 }
 
+/* All but what load_folded has loaded. */
 static sl_status load_steps(const sl_plan *plan, sl_error *err)
 {
+    const sl_program *p = &plan->program;
     sl_status st = SL_OK;
-    for (size_t i = 0; i < plan->program.n_steps && !st; i++)
-        st = load_step(plan, &plan->program.steps[i], err);
+    for (size_t i = 0, fold = 0; i < p->n_steps && !st; i++) {
+        bool folded = fold < p->n_folds && p->folds[fold].step == i; /* they are in order */
+        fold += folded;
+        if (!folded || !backend_of(plan)->takes_weights)
+            st = load_step(plan, &p->steps[i], err);
+    }
+    return st;
+}
+
+/* Folds, and has each folded weight taken before the next one is written over it where the backend
+ * takes weights. */
+static sl_status load_folded(sl_plan *plan, sl_error *err)
+{
+    const sl_program *p = &plan->program;
+    sl_status st = SL_OK;
+    for (size_t i = 0; i < p->n_folds && !st; i++) {
+        fold_norm(plan, &p->folds[i]);
+        if (backend_of(plan)->takes_weights)
+            st = load_step(plan, &p->steps[p->folds[i].step], err);
+    }
     return st;
 }
 
 sl_status sl_plan_reload(sl_plan *plan, sl_error *err)
 {
-    for (size_t i = 0; i < plan->program.n_folds; i++)
-        fold_norm(plan, &plan->program.folds[i]);
+    sl_status st = load_folded(plan, err);
     plan->state_pushed = false;
-    sl_status st = sl_region_push(&plan->places[SL_PLACE_FOLDED], err);
+    if (!st)
+        st = sl_region_push(&plan->places[SL_PLACE_FOLDED], err);
     if (!st)
         st = sl_region_push(&plan->places[SL_PLACE_VALUES], err);
     if (!st)

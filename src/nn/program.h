@@ -49,7 +49,8 @@ typedef struct {
 /* One batch norm folded into the convolution before it (evaluation). */
 typedef struct {
     int conv, norm;   /* nodes */
-    int weight, bias; /* folded buffers */
+    int weight, bias; /* folded buffers; weight is everybody's if the backend takes weights */
+    size_t step;      /* the convolution */
 } sl_fold;
 
 /* A value in a second form (another layout or dtype) that some operation wants. */

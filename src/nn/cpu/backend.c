@@ -138,6 +138,7 @@ const sl_backend sl_backend_cpu = {
     .layout = layout,
     .supports = supports,
     .plan = plan,
+    .takes_weights = true,
     .load = load,
     .run = run,
     .unplan = unplan,
