@@ -1,7 +1,7 @@
 /* Concatenation by channels, and changes of layout or type. */
 #include "nn/cuda/cuda.h"
 
-/* y may be the first part of a wider activation. */
+/* y may be the first part of a wider activation; nothing can be added on the way back. */
 static bool supports_concat(const sl_op *op)
 {
     bool shared_norms = op->kind == SL_OP_CONCAT_BWD && op->has_in[SL_CONCAT_BWD_X];
