@@ -33,6 +33,9 @@ SL_API void sl_model_init(sl_model *model,
                           uint64_t seed); /* initial weights of the paper's recipe */
 
 SL_API const char *sl_model_name(const sl_model *model); /* sl_model_create gives the same again */
+/* Another name of the same architecture, which has another cutout, say. SL_EMISMATCH if it isn't.
+ */
+SL_API SL_CHECK sl_status sl_model_rename(sl_model *model, const char *name, sl_error *err);
 SL_API const char *sl_model_arch_json(const sl_model *model); /* the object, whole and compact */
 SL_API sl_image_shape sl_model_image(const sl_model *model);
 SL_API int sl_model_classes(const sl_model *model);
@@ -57,9 +60,12 @@ SL_API SL_CHECK sl_status sl_model_add_history(sl_model *model, const char *stag
  * unknown, or of another shape). Files appear whole or not at all. */
 SL_API SL_CHECK sl_status sl_model_save(const sl_model *model, const char *path, sl_error *err);
 SL_API SL_CHECK sl_status sl_model_load(sl_model **out, const char *path, sl_error *err);
-/* Only the tensors, for files of other programs (PyTorch's: num_batches_tracked is passed over),
- * which don't say what they are of. On failure model's numbers are partly overwritten. */
-SL_API SL_CHECK sl_status sl_model_load_tensors(sl_model *model, const char *path, sl_error *err);
+/* Of a safetensors file of another program (PyTorch's state dict: num_batches_tracked is passed
+ * over), which doesn't say what it is of: name does, as for sl_model_create, for images of
+ * 3 x 32 x 32. The number of classes is the last layer's; normalisation is CIFAR-10's. SL_EMISMATCH
+ * as above. */
+SL_API SL_CHECK sl_status sl_model_import(sl_model **out, const char *name, const char *path,
+                                          sl_error *err);
 
 /* For what builds on the engine inside the library. */
 struct sl_graph;

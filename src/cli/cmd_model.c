@@ -1,7 +1,9 @@
 /* softlabel model: which architectures there are, what a model file holds, taking one over. */
 #include "base/file.h"
+#include "cli/class_names.h"
 #include "cli/cli.h"
 #include "models/family.h"
+#include "models/recipe.h"
 #include <softlabel/model.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,33 +47,67 @@ static json_t *parse_json(const char *text)
     return json ? json : json_null();
 }
 
-/* ---- list ---- */
-
-static json_t *size_json(const sl_model *model)
+static json_t *recipe_json(const sl_recipe *r)
 {
-    return json_pack("{s:s, s:o, s:i, s:I, s:f}", "name", sl_model_name(model), "architecture",
-                     parse_json(sl_model_arch_json(model)), "classes", sl_model_classes(model),
-                     "parameters", (json_int_t)sl_model_parameters(model), "multiply_adds",
-                     sl_model_multiply_adds(model));
+    char schedule[120];
+    return json_pack("{s:i, s:i, s:f, s:s, s:f, s:i}", "epochs", r->schedule.epochs, "batch_size",
+                     r->batch_size, "lr", r->schedule.lr, "schedule",
+                     sl_schedule_text(&r->schedule, schedule, sizeof schedule), "weight_decay",
+                     r->optimizer.weight_decay, "cutout", r->cutout);
 }
 
+/* What every model has, with the paper's recipe for it. */
+static sl_status model_json(const sl_model *model, json_t **out, sl_error *err)
+{
+    sl_recipe recipe;
+    const sl_image_shape image = sl_model_image(model);
+    sl_status st = sl_recipe_find(&recipe, "paper", sl_model_name(model), err);
+    *out = NULL;
+    if (st)
+        return st;
+    *out = json_pack("{s:s, s:o, s:[i,i,i], s:i, s:I, s:f, s:o}", "name", sl_model_name(model),
+                     "architecture", parse_json(sl_model_arch_json(model)), "image", image.channels,
+                     image.height, image.width, "classes", sl_model_classes(model), "parameters",
+                     (json_int_t)sl_model_parameters(model), "multiply_adds",
+                     sl_model_multiply_adds(model), "recipe", recipe_json(&recipe));
+    return SL_OK;
+}
+
+/* ---- list ---- */
+
+static sl_status print_recipe(const char *label, const char *recipe, const char *name,
+                              sl_error *err)
+{
+    sl_recipe r;
+    char text[200];
+    sl_status st = sl_recipe_find(&r, recipe, name, err);
+    if (!st)
+        printf("%s%s\n", label, sl_recipe_text(&r, text, sizeof text));
+    return st;
+}
+
+/* Text: the pattern, the recipe of all its members, then some of them. */
 static sl_status list_family(const sl_family *family, json_t *models, sl_error *err)
 {
-    if (!models)
+    sl_status st = SL_OK;
+    if (!models) {
         printf("%s\n", family->pattern);
-    for (size_t i = 0; family->known[i]; i++) {
+        st = print_recipe("  ", "paper", family->known[0], err);
+    }
+    for (size_t i = 0; family->known[i] && !st; i++) {
         sl_model *model = NULL;
-        sl_status st = sl_model_create(&model, family->known[i], 10, err);
-        if (st)
-            return st;
-        if (models)
-            json_array_append_new(models, size_json(model));
-        else
-            printf("  %-34s %12zu %18.0f\n", family->known[i], sl_model_parameters(model),
+        json_t *json = NULL;
+        st = sl_model_create(&model, family->known[i], 10, err);
+        if (!st && models)
+            st = model_json(model, &json, err);
+        if (!st && models)
+            json_array_append_new(models, json);
+        else if (!st)
+            printf("    %-34s %12zu %18.0f\n", family->known[i], sl_model_parameters(model),
                    sl_model_multiply_adds(model));
         sl_model_destroy(model);
     }
-    return SL_OK;
+    return st;
 }
 
 static sl_status list(bool as_json, sl_error *err)
@@ -80,7 +116,8 @@ static sl_status list(bool as_json, sl_error *err)
     json_t *models = as_json ? json_array() : NULL, *patterns = as_json ? json_array() : NULL;
     sl_status st = SL_OK;
     if (!as_json)
-        printf("  %-34s %12s %18s\n", "e.g.", "parameters", "multiply-adds/image");
+        printf("architecture\n  --recipe paper, the default\n    %-34s %12s %18s\n", "e.g.",
+               "parameters", "multiply-adds");
     for (size_t i = 0; families[i] && !st; i++) {
         if (as_json)
             json_array_append_new(patterns, json_string(families[i]->pattern));
@@ -88,6 +125,8 @@ static sl_status list(bool as_json, sl_error *err)
     }
     if (as_json && !st)
         cli_print_json(json_pack("{s:O, s:O}", "patterns", patterns, "models", models));
+    else if (!st)
+        st = print_recipe("--recipe fast, for any of them\n  ", "fast", families[0]->known[0], err);
     json_decref(models);
     json_decref(patterns);
     return st;
@@ -119,11 +158,15 @@ static json_t *tensors_json(const sl_model *model)
     return tensors;
 }
 
-static json_t *info_json(const sl_model *model, bool tensors)
+static sl_status print_info_json(const sl_model *model, bool tensors, sl_error *err)
 {
+    json_t *json, *names;
     float mean[3], std[3];
+    sl_status st = model_json(model, &json, err);
+    if (st)
+        return st;
     sl_model_normalization(model, mean, std);
-    json_t *json = size_json(model), *names = json_array();
+    names = json_array();
     for (int k = 0; k < sl_model_classes(model); k++)
         json_array_append_new(names, json_string(sl_model_class_name(model, k)));
     json_object_set_new(json, "class_names", names);
@@ -134,7 +177,8 @@ static json_t *info_json(const sl_model *model, bool tensors)
     json_object_set_new(json, "history", parse_json(sl_model_history_json(model)));
     if (tensors)
         json_object_set_new(json, "tensors", tensors_json(model));
-    return json;
+    cli_print_json(json);
+    return SL_OK;
 }
 
 static void print_history(const sl_model *model)
@@ -162,14 +206,17 @@ static void print_tensors(const sl_model *model)
     }
 }
 
-static void print_info(const sl_model *model, bool tensors)
+static sl_status print_info(const sl_model *model, bool tensors, sl_error *err)
 {
     float mean[3], std[3];
+    const sl_image_shape image = sl_model_image(model);
     sl_model_normalization(model, mean, std);
     printf("name           %s\n", sl_model_name(model));
     printf("architecture   %s\n", sl_model_arch_json(model));
     printf("parameters     %zu\n", sl_model_parameters(model));
     printf("multiply-adds  %.0f an image\n", sl_model_multiply_adds(model));
+    sl_status st = print_recipe("recipe         ", "paper", sl_model_name(model), err);
+    printf("images         %d x %d x %d\n", image.channels, image.height, image.width);
     printf("classes       ");
     for (int k = 0; k < sl_model_classes(model); k++)
         printf("%s %s", k ? "," : "", sl_model_class_name(model, k));
@@ -178,6 +225,7 @@ static void print_info(const sl_model *model, bool tensors)
     print_history(model);
     if (tensors)
         print_tensors(model);
+    return st;
 }
 
 static const struct argp_option info_options[] = {
@@ -203,10 +251,9 @@ static int run_info(const cli_command *self, int argc, char **argv)
     bool is_file = sl_file_exists(what) || strchr(what, '/') || strstr(what, ".safetensors");
     sl_status st =
         is_file ? sl_model_load(&model, what, &err) : sl_model_create(&model, what, 10, &err);
-    if (!st && o.common.json)
-        cli_print_json(info_json(model, o.tensors));
-    else if (!st)
-        print_info(model, o.tensors);
+    if (!st)
+        st = o.common.json ? print_info_json(model, o.tensors, &err)
+                           : print_info(model, o.tensors, &err);
     sl_model_destroy(model);
     return cli_end(&o.common, st, &err);
 }
@@ -217,27 +264,33 @@ static const struct argp import_argp = {
     .parser = parse,
     .args_doc = "NAME FROM TO",
     .doc = "\vFROM is a safetensors file of another program with the tensors of the architecture "
-           "NAME, by the names of the reference's state dict; TO becomes a model file of this "
-           "program, with CIFAR-10's normalisation.",
+           "NAME (a name, or a JSON object: see docs/models.md), by the names of the reference's "
+           "state dict. TO becomes a model file of this program, which all commands take: with as "
+           "many classes as the last layer has rows, CIFAR-10's normalisation and, of ten classes, "
+           "its class names.",
 };
+
+static sl_status import(const char *name, const char *from, const char *to, sl_error *err)
+{
+    sl_model *model = NULL;
+    cli_class_names room;
+    sl_status st = sl_model_import(&model, name, from, err);
+    if (!st)
+        st = sl_model_set_class_names(model, cli_name_classes(&room, sl_model_classes(model)), err);
+    if (!st)
+        st = sl_model_add_history(model, "{\"stage\": \"import\"}", err);
+    if (!st)
+        st = sl_model_save(model, to, err);
+    sl_model_destroy(model);
+    return st;
+}
 
 static int run_import(const cli_command *self, int argc, char **argv)
 {
     options o = { .wanted = 3 };
     sl_error err;
-    sl_model *model = NULL;
     int code = cli_parse(self, &import_argp, argc, argv, &o);
-    if (code)
-        return code;
-    sl_status st = sl_model_create(&model, o.words[0], 10, &err);
-    if (!st)
-        st = sl_model_load_tensors(model, o.words[1], &err);
-    if (!st)
-        st = sl_model_add_history(model, "{\"stage\": \"import\"}", &err);
-    if (!st)
-        st = sl_model_save(model, o.words[2], &err);
-    sl_model_destroy(model);
-    return cli_end(&o.common, st, &err);
+    return code ? code : cli_end(&o.common, import(o.words[0], o.words[1], o.words[2], &err), &err);
 }
 
 /* name, summary, example, run */

@@ -264,15 +264,49 @@ done:
     return st;
 }
 
-sl_status sl_model_load_tensors(sl_model *model, const char *path, sl_error *err)
+/* The last layer has a row a class. */
+static sl_status count_classes(const sl_safetensors *file, int *out, sl_error *err)
 {
+    const sl_safetensors_entry *last = sl_safetensors_find(file, "fc.weight");
+    *out = 0;
+    if (!last)
+        return sl_error_set(err, SL_EMISMATCH,
+                            "tensor 'fc.weight' is missing: expected the names of the reference's "
+                            "state dict, see 'softlabel model info --tensors'");
+    if (last->n_dims != 2 || last->dims[0] > INT_MAX)
+        return sl_error_set(err, SL_EMISMATCH,
+                            "tensor 'fc.weight' isn't a matrix with a row for each class");
+    *out = (int)last->dims[0];
+    return SL_OK;
+}
+
+sl_status sl_model_import(sl_model **out, const char *name, const char *path, sl_error *err)
+{
+    int classes;
+    sl_design design;
+    sl_model *m = NULL;
     sl_safetensors *file = NULL;
-    sl_status st = sl_safetensors_read(&file, path, err);
+    *out = NULL;
+    sl_status st = sl_design_parse(&design, name, err);
     if (st)
-        return st;
-    st = load_tensors(model, file, err);
+        goto done;
+    st = sl_safetensors_read(&file, path, err);
     if (st)
+        goto done;
+    st = count_classes(file, &classes, err);
+    if (!st)
+        st = sl_model_build(&m, &design, (sl_image_shape){ 3, 32, 32 }, classes, err);
+    if (!st)
+        st = load_tensors(m, file, err);
+    if (st) {
         sl_error_at(err, st, "%s", path);
+        goto done;
+    }
+    *out = m;
+    m = NULL; /* the caller's now */
+done:
+    sl_model_destroy(m);
     sl_safetensors_close(file);
+    sl_design_release(&design);
     return st;
 }

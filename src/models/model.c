@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "models/handle.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +119,32 @@ void sl_model_init(sl_model *model, uint64_t seed)
 const char *sl_model_name(const sl_model *model)
 {
     return model->name;
+}
+
+sl_status sl_model_rename(sl_model *model, const char *name, sl_error *err)
+{
+    sl_design design;
+    size_t stem;
+    char pattern_name[SL_MODEL_NAME_SIZE];
+    char *arch_text = NULL;
+    sl_status st = sl_design_parse(&design, name, err);
+    if (st)
+        goto done;
+    arch_text = sl_design_arch_text(&design);
+    if (!arch_text)
+        st = sl_error_set(err, SL_ENOMEM, "out of memory");
+    else if (strcmp(arch_text, model->arch_text) != 0)
+        st = sl_error_set(err, SL_EMISMATCH, "a '%s', expected the architecture of '%s'",
+                          model->name, name);
+    if (st)
+        goto done;
+    sl_name_cutout(model->name, &stem);
+    snprintf(pattern_name, sizeof pattern_name, "%.*s", (int)stem, model->name);
+    st = sl_design_name(&design, pattern_name, model->name, err);
+done:
+    free(arch_text);
+    sl_design_release(&design);
+    return st;
 }
 
 const char *sl_model_arch_json(const sl_model *model)

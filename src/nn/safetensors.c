@@ -199,8 +199,9 @@ static sl_status check_digest(const sl_safetensors *file, const unsigned char *b
     }
     if (!stated || strcmp(hex, stated) != 0)
         return sl_error_set(err, SL_EFORMAT,
-                            "the file is damaged: its bytes don't have the "
-                            "checksum that it states; use another copy");
+                            "the file is damaged: its bytes don't have the checksum that it "
+                            "states; use another copy, or, if another program changed it, take "
+                            "'" SHA256_KEY "' and '" FORMAT_KEY "' out of its metadata");
     return SL_OK;
 }
 

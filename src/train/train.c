@@ -94,9 +94,11 @@ static sl_status open_model(pretraining *p, sl_error *err)
 
     if (p->o.init) {
         st = sl_model_load(&p->model, p->o.init, err);
-        if (!st && p->o.model && strcmp(p->o.model, sl_model_name(p->model)) != 0)
-            st = sl_error_set(err, SL_EMISMATCH, "'%s' holds a '%s', not a '%s'", p->o.init,
-                              sl_model_name(p->model), p->o.model);
+        if (!st && p->o.model) {
+            st = sl_model_rename(p->model, p->o.model, err);
+            if (st == SL_EMISMATCH)
+                sl_error_at(err, st, "%s", p->o.init);
+        }
         return st;
     }
     if (!p->o.model)

@@ -186,24 +186,55 @@ static void unusable_metadata_is_refused(void **state)
     sl_model_destroy(model);
 }
 
-/* As PyTorch saves it: no metadata, batch counters of batch norm besides. */
+/* As PyTorch saves it: no metadata, batch counters of batch norm besides. The classes are counted.
+ */
 static void a_file_of_pytorch_can_be_taken_over(void **state)
 {
     sl_error err;
     const char *path = scratch_path(*state, "p.safetensors");
     const float count = 12;
-    sl_model *model = small_model(10), *other = small_model(10), *loaded;
+    sl_model *model = small_model(7), *loaded;
     parts p = take_apart(model, path);
     p.views[p.n++] =
         (sl_tensor_view){ .name = "bn.num_batches_tracked", .n_dims = 0, .data = &count };
     check_ok(sl_safetensors_write(path, p.views, p.n, NULL, &err), &err);
     check_fails(sl_model_load(&loaded, path, &err), SL_EFORMAT, "isn't from softlabel", &err);
-    sl_model_init(other, 99);
-    check_ok(sl_model_load_tensors(other, path, &err), &err);
-    check_same_numbers(model, other);
+    check_ok(sl_model_import(&loaded, SMALL, path, &err), &err);
+    assert_int_equal(sl_model_classes(loaded), 7);
+    check_same_numbers(model, loaded);
+    sl_model_destroy(loaded);
+
+    check_fails(sl_model_import(&loaded, "wrn_16_2", path, &err), SL_EMISMATCH,
+                "isn't one of wrn_16_2", &err);
+    check_fails(sl_model_import(&loaded, "resnet_basic_8", path, &err), SL_EMISMATCH,
+                "'conv.weight' has the shape [4, 3, 3, 3], expected [16, 3, 3, 3]", &err);
+    check_fails(sl_model_import(&loaded, "lenet", path, &err), SL_EINVAL, "unknown model", &err);
+    p.n -= 3; /* fc.weight, fc.bias and the counter */
+    check_ok(sl_safetensors_write(path, p.views, p.n, NULL, &err), &err);
+    check_fails(sl_model_import(&loaded, SMALL, path, &err), SL_EMISMATCH, "'fc.weight' is missing",
+                &err);
+    assert_null(loaded);
     json_decref(p.metadata);
     sl_model_destroy(model);
-    sl_model_destroy(other);
+}
+
+/* A name may say another cutout, or the same in other words, but not another network. */
+static void a_model_takes_another_name_of_its_own(void **state)
+{
+    (void)state;
+    sl_error err;
+    sl_model *model = small_model(10);
+    check_ok(sl_model_rename(model, "resnet_basic_8_cutout16+base_channels=4", &err), &err);
+    assert_string_equal(sl_model_name(model), "resnet_basic_8_cutout16+base_channels=4");
+    check_ok(sl_model_rename(model, "resnet_basic_14+depth=8+base_channels=4", &err), &err);
+    assert_string_equal(sl_model_name(model), "resnet_basic_8+base_channels=4");
+    check_ok(sl_model_rename(model, SMALL, &err), &err);
+    check_fails(sl_model_rename(model, "resnet_basic_8", &err), SL_EMISMATCH,
+                "expected the architecture of 'resnet_basic_8'", &err);
+    check_fails(sl_model_rename(model, "wrn_10_1", &err), SL_EMISMATCH, "'wrn_10_1'", &err);
+    check_fails(sl_model_rename(model, "lenet", &err), SL_EINVAL, "unknown model", &err);
+    assert_string_equal(sl_model_name(model), "resnet_basic_8+base_channels=4");
+    sl_model_destroy(model);
 }
 
 static void damage_is_found(void **state)
@@ -277,6 +308,7 @@ int main(void)
         cmocka_unit_test(tensors_that_do_not_fit_are_refused),
         cmocka_unit_test(unusable_metadata_is_refused),
         cmocka_unit_test(a_file_of_pytorch_can_be_taken_over),
+        cmocka_unit_test(a_model_takes_another_name_of_its_own),
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(an_unwritable_place_is_an_error),
         cmocka_unit_test(memory_shortage_is_an_ordinary_failure),

@@ -1,5 +1,6 @@
 #include "models/recipe.h"
 #include "base/support.h"
+#include "models/family.h"
 #include <math.h>
 
 static void check_near(double got, double want)
@@ -10,35 +11,100 @@ static void check_near(double got, double want)
     }
 }
 
+/* Every row of the paper's table: rates at the first and last epoch of each constant piece, or of
+ * the cosine at its start, middle and end. */
 static void the_paper_s_table(void **state)
 {
     (void)state;
+    static const struct {
+        const char *model;
+        int epochs, batch_size, cutout;
+        double weight_decay;
+        struct {
+            int epoch;
+            double lr;
+        } rates[8];
+    } rows[] = {
+        { "vgg_15_BN_64",
+          160,
+          128,
+          0,
+          1e-4,
+          { { 0, .1 }, { 79, .1 }, { 80, .01 }, { 119, .01 }, { 120, .001 }, { 159, .001 } } },
+        { "resnet_basic_110",
+          160,
+          128,
+          0,
+          1e-4,
+          { { 0, .1 }, { 79, .1 }, { 80, .01 }, { 119, .01 }, { 120, .001 }, { 159, .001 } } },
+        { "resnet_preact_bottleneck_164",
+          160,
+          128,
+          0,
+          1e-4,
+          { { 0, .1 }, { 79, .1 }, { 80, .01 }, { 119, .01 }, { 120, .001 }, { 159, .001 } } },
+        { "wrn_28_10",
+          200,
+          128,
+          0,
+          5e-4,
+          { { 0, .1 },
+            { 59, .1 },
+            { 60, .02 },
+            { 119, .02 },
+            { 120, .004 },
+            { 159, .004 },
+            { 160, .0008 },
+            { 199, .0008 } } },
+        { "wrn_28_10_cutout16",
+          200,
+          128,
+          16,
+          5e-4,
+          { { 0, .1 },
+            { 59, .1 },
+            { 60, .02 },
+            { 119, .02 },
+            { 120, .004 },
+            { 159, .004 },
+            { 160, .0008 },
+            { 199, .0008 } } },
+        { "densenet_BC_100_12",
+          300,
+          64,
+          0,
+          1e-4,
+          { { 0, .1 }, { 149, .1 }, { 150, .01 }, { 224, .01 }, { 225, .001 }, { 299, .001 } } },
+        { "pyramidnet_basic_110_270",
+          300,
+          128,
+          0,
+          1e-4,
+          { { 0, .1 }, { 149, .1 }, { 150, .01 }, { 224, .01 }, { 225, .001 }, { 299, .001 } } },
+        { "shake_shake_26_2x64d_SSI_cutout16",
+          1800,
+          128,
+          16,
+          1e-4,
+          { { 0, .2 }, { 900, .1 }, { 1800, 0 } } },
+    };
+    enum { STEPS = 390 }; /* of an epoch */
     sl_error err;
     sl_recipe r;
-    check_ok(sl_recipe_find(&r, "paper", "resnet_basic_110", &err), &err);
-    assert_int_equal(r.schedule.epochs, 160);
-    assert_int_equal(r.batch_size, 128);
-    assert_true(r.optimizer.nesterov && r.optimizer.momentum == 0.9);
-    assert_true(r.optimizer.weight_decay == 1e-4);
-    assert_true(sl_schedule_lr_at(&r.schedule, 79, 1) == 0.1);
-    check_near(sl_schedule_lr_at(&r.schedule, 80, 1), 0.01);
-    check_near(sl_schedule_lr_at(&r.schedule, 120, 1), 0.001);
-
-    check_ok(sl_recipe_find(&r, "paper", "wrn_28_10", &err), &err);
-    assert_int_equal(r.schedule.epochs, 200);
-    assert_true(r.optimizer.weight_decay == 5e-4);
-    check_near(sl_schedule_lr_at(&r.schedule, 199, 1), 0.1 * 0.2 * 0.2 * 0.2);
-
-    check_ok(sl_recipe_find(&r, "paper", "densenet_BC_100_12", &err), &err);
-    assert_int_equal(r.schedule.epochs, 300);
-    assert_int_equal(r.batch_size, 64);
-    check_near(sl_schedule_lr_at(&r.schedule, 224, 1), 0.01);
-    check_near(sl_schedule_lr_at(&r.schedule, 225, 1), 0.001);
-
-    check_ok(sl_recipe_find(&r, "paper", "shake_shake_26_2x64d_SSI", &err), &err);
-    assert_int_equal(r.schedule.epochs, 1800);
-    assert_true(r.schedule.kind == SL_SCHEDULE_COSINE);
-    check_near(sl_schedule_lr_at(&r.schedule, 900 * 390, 390), 0.1);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        check_ok(sl_recipe_find(&r, "paper", rows[i].model, &err), &err);
+        assert_int_equal(r.schedule.epochs, rows[i].epochs);
+        assert_int_equal(r.batch_size, rows[i].batch_size);
+        assert_int_equal(r.cutout, rows[i].cutout);
+        assert_true(r.optimizer.nesterov && r.optimizer.momentum == 0.9);
+        assert_true(r.optimizer.weight_decay == rows[i].weight_decay);
+        for (int k = 0; k < 8 && (k == 0 || rows[i].rates[k].epoch > 0); k++)
+            check_near(
+                sl_schedule_lr_at(&r.schedule, (uint64_t)rows[i].rates[k].epoch * STEPS, STEPS),
+                rows[i].rates[k].lr);
+    }
+    check_near(sl_schedule_lr_at(&r.schedule, 1, STEPS), /* the cosine's is per step */
+               0.1 * (1 + cos(M_PI / (1800.0 * STEPS))));
 }
 
 static void a_line_says_all_of_it(void **state)
@@ -101,15 +167,19 @@ static void cutout_is_in_the_name(void **state)
     }
 }
 
-static void the_fast_one_ends_at_zero(void **state)
+static void the_fast_one_is_for_every_model_and_ends_at_zero(void **state)
 {
     (void)state;
     sl_error err;
     sl_recipe r;
-    check_ok(sl_recipe_find(&r, "fast", "resnet_basic_20", &err), &err);
-    uint64_t steps = (uint64_t)r.schedule.epochs * 100;
-    assert_true(sl_schedule_lr_at(&r.schedule, steps, 100) < 1e-9);
-    assert_true(sl_schedule_lr_at(&r.schedule, 300, 100) == r.schedule.lr);
+    for (size_t f = 0; sl_families()[f]; f++)
+        for (size_t i = 0; sl_families()[f]->known[i]; i++) {
+            check_ok(sl_recipe_find(&r, "fast", sl_families()[f]->known[i], &err), &err);
+            assert_true(r.schedule.epochs <= 20);
+            uint64_t steps = (uint64_t)r.schedule.epochs * 100;
+            assert_true(sl_schedule_lr_at(&r.schedule, steps, 100) < 1e-9);
+            assert_true(sl_schedule_lr_at(&r.schedule, 300, 100) == r.schedule.lr);
+        }
 }
 
 static void another_length_keeps_the_shape(void **state)
@@ -167,7 +237,7 @@ int main(void)
         cmocka_unit_test(a_line_says_all_of_it),
         cmocka_unit_test(the_rate_follows_the_batch_where_the_paper_s_does),
         cmocka_unit_test(cutout_is_in_the_name),
-        cmocka_unit_test(the_fast_one_ends_at_zero),
+        cmocka_unit_test(the_fast_one_is_for_every_model_and_ends_at_zero),
         cmocka_unit_test(another_length_keeps_the_shape),
         cmocka_unit_test(any_length_can_be_written_down),
         cmocka_unit_test(unknown_ones_are_refused),
