@@ -73,16 +73,18 @@ class Network(nn.Module):
 # ---- vgg ----
 
 class VggStage(nn.Module):
-    def __init__(self, c_in, c_out, n):
+    def __init__(self, c_in, c_out, n, use_bn):
         super().__init__()
-        self.n = n
+        self.n, self.use_bn = n, use_bn
         for i in range(n):
             self.add_module("conv%d" % i, conv(c_out if i else c_in, c_out, 3, bias=True))
-            self.add_module("bn%d" % i, nn.BatchNorm2d(c_out))
+            if use_bn:
+                self.add_module("bn%d" % i, nn.BatchNorm2d(c_out))
 
     def forward(self, x):
         for i in range(self.n):
-            x = relu(getattr(self, "bn%d" % i)(getattr(self, "conv%d" % i)(x)))
+            x = getattr(self, "conv%d" % i)(x)
+            x = relu(getattr(self, "bn%d" % i)(x) if self.use_bn else x)
         return F.max_pool2d(x, 2)
 
 
@@ -91,7 +93,7 @@ class Vgg(nn.Module):
         super().__init__()
         c_in = 3
         for s, (c, n) in enumerate(zip(arch["n_channels"], arch["n_layers"])):
-            self.add_module("stage%d" % (s + 1), VggStage(c_in, c, n))
+            self.add_module("stage%d" % (s + 1), VggStage(c_in, c, n, arch["use_bn"]))
             c_in = c
         self.fc = nn.Linear(c_in, classes)
 
@@ -219,9 +221,12 @@ def pyramidnet(arch, classes):
     bottleneck, base = arch["block_type"] == "bottleneck", arch["base_channels"]
     n = (arch["depth"] - 2) // (9 if bottleneck else 6)
     e = 4 if bottleneck else 1
-    widths = [e * round(base + arch["pyramid_alpha"] * (j + 1) / (3 * n)) for j in range(3 * n)]
-    network = Network(base, "bn1", first_relu=False)
-    c = add_stages(network, [widths[:n], widths[n:2 * n], widths[2 * n:]], base,
+    widths, width = [], base
+    for _ in range(3 * n):
+        width += arch["pyramid_alpha"] / (3 * n)  # added up: decides near half a channel
+        widths.append(e * round(width))
+    network = Network(e * base, "bn1", first_relu=False)
+    c = add_stages(network, [widths[:n], widths[n:2 * n], widths[2 * n:]], e * base,
                    lambda c_in, c_out, stride, s, b: PyramidBlock(c_in, c_out, stride, bottleneck))
     return network.finish(c, classes, "bn2")
 
@@ -318,14 +323,13 @@ class ShakeBlock(nn.Module):
             self.shortcut.add_module("downsample", Downsample(c_in, c_out))
         self.random = arch["shake_forward"], arch["shake_backward"]
         self.per_image = arch["shake_image"]
-        self.given = None  # alpha and beta, an image each, instead of random ones
+        self.given = None  # alpha and beta, one an image or batch, instead of random ones
 
     def weights(self, x):
         shape = (x.shape[0] if self.per_image else 1, 1, 1, 1)
-        if self.given:
-            return [w.to(x.dtype).reshape(shape) for w in self.given]
-        return [torch.rand(shape, dtype=x.dtype) if r else torch.full(shape, 0.5, dtype=x.dtype)
-                for r in self.random]
+        given = self.given or [torch.rand(shape) for _ in self.random]
+        return [(w.reshape(shape) if random else torch.full(shape, 0.5)).to(x.dtype)
+                for w, random in zip(given, self.random)]
 
     def forward(self, x):
         a = F.relu(x)  # not in place; all paths begin with it

@@ -1,5 +1,6 @@
 /* softlabel-conformance-1: one network, filled by the rule of fill.h.
  * Source: conformance/README, "A model's file" and "Passing". */
+#include "eval/conformance_bounds.h"
 #include "eval/fill.h"
 #include "eval/verify.h"
 #include "models/model.h"
@@ -8,21 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The README's bounds, for float32. */
-#define BOUND_EVAL_LOGITS 1e-4
-#define BOUND_TRAIN_LOGITS 1e-3
-#define BOUND_LOSS 1e-4
-#define BOUND_INPUT_GRAD 1e-2
-#define BOUND_BUFFERS 1e-4
-#define BOUND_GRADS 5e-3
-#define DEVIATION_FACTOR 5 /* .. or so many times what the reference itself moves in float32 */
-#define GRAD_FLOOR 1e-3    /* share of all gradients' norm in a gradient's scale */
+#define GRAD_FLOOR 1e-3 /* share of all gradients' norm in a gradient's scale */
 
 #define MAX_BATCH 1024
 
 typedef struct {
     const json_t *file;
     const char *salt;
+    sl_dtype dtype;
+    sl_conformance_bounds bounds;
     int batch, classes;
     size_t input_floats; /* of the whole batch */
     sl_model *model;
@@ -195,7 +190,7 @@ static sl_status check_logits(check *c, sl_verify_report *report, const json_t *
 }
 
 static sl_status check_loss(const check *c, sl_verify_report *report, const json_t *part,
-                            const char *group, sl_error *err)
+                            const char *group, double bound, sl_error *err)
 {
     double want, sum = 0;
     sl_status st = sl_json_get_number(part, "loss", &want, err);
@@ -204,60 +199,79 @@ static sl_status check_loss(const check *c, sl_verify_report *report, const json
     for (int i = 0; i < c->batch; i++)
         sum += (double)c->losses[i];
     return sl_verify_add(report, group, "relative",
-                         sl_verify_relative(sum / c->batch, want, fabs(want)), BOUND_LOSS, err,
-                         "%s", "");
+                         sl_verify_relative(sum / c->batch, want, fabs(want)), bound, err, "%s",
+                         "");
 }
 
-/* A tensor's [norm, probe] against the file's, both relative to scale(want norm). */
+/* Figures of [norm, probe] in one group. */
 typedef struct {
-    const char *group;
-    double scale_floor; /* added to the norm */
-    double norm_bound, probe_bound;
-} pair_bounds;
+    const char *group, *all; /* all: of figures over all tensors */
+    double scale_floor;      /* added to the norm: both are relative to that */
+    const sl_pair_bounds *bounds;
+} pair_group;
 
+/* A tensor's [norm, probe] against the file's; *got is the deviations. */
 static sl_status check_pair(const check *c, sl_verify_report *report, const json_t *wanted,
-                            const char *name, const float *a, size_t n, const pair_bounds *bounds,
-                            sl_error *err)
+                            const char *name, const float *a, size_t n, const pair_group *group,
+                            double got[2], sl_error *err)
 {
-    double want[2]; /* norm, probe */
+    double want[2];
     sl_status st = sl_json_numbers(wanted, 2, want, err);
     if (st)
-        return sl_error_at(err, st, "%s, '%s'", bounds->group, name);
-    const double scale = want[0] + bounds->scale_floor;
-    st = sl_verify_add(report, bounds->group, "relative",
-                       sl_verify_relative(norm(a, n), want[0], scale), bounds->norm_bound, err,
+        return sl_error_at(err, st, "%s, '%s'", group->group, name);
+    const double scale = want[0] + group->scale_floor;
+    got[0] = sl_verify_relative(norm(a, n), want[0], scale);
+    got[1] = sl_verify_relative(sl_fill_probe(c->salt, name, a, n), want[1], scale);
+    st = sl_verify_add(report, group->group, "relative", got[0], group->bounds->norm, err,
                        "%s norm", name);
     if (st)
         return st;
-    return sl_verify_add(report, bounds->group, "relative",
-                         sl_verify_relative(sl_fill_probe(c->salt, name, a, n), want[1], scale),
-                         bounds->probe_bound, err, "%s probe", name);
+    return sl_verify_add(report, group->group, "relative", got[1], group->bounds->probe, err,
+                         "%s probe", name);
+}
+
+static sl_status check_rms(sl_verify_report *report, const pair_group *group,
+                           const double squares[2], size_t n, sl_error *err)
+{
+    const sl_pair_bounds *bounds = group->bounds;
+    if (n == 0 || !isfinite(bounds->norm_rms))
+        return SL_OK;
+    sl_status st = sl_verify_add(report, group->all, "rms", sqrt(squares[0] / (double)n),
+                                 bounds->norm_rms, err, "norm");
+    if (st)
+        return st;
+    return sl_verify_add(report, group->all, "rms", sqrt(squares[1] / (double)n), bounds->probe_rms,
+                         err, "probe");
 }
 
 /* Every tensor of one sort (trained: gradients; else: running statistics) against part's object;
  * values is laid out as the parameters' arrays are. */
 static sl_status check_pairs(const check *c, sl_verify_report *report, const json_t *wanted,
-                             bool trained, const float *values, const pair_bounds *bounds,
+                             bool trained, const float *values, const pair_group *group,
                              sl_error *err)
 {
     size_t n = 0;
+    double squares[2] = { 0 };
     for (int i = 0; i < sl_graph_tensors(c->graph); i++) {
         const sl_tensor *t = sl_graph_tensor(c->graph, i);
         if (t->trained != trained)
             continue;
-        n++;
         json_t *pair;
+        double got[2];
         sl_status st = sl_json_get(wanted, t->name, &pair, err);
         if (st)
-            return sl_error_at(err, st, "%s", bounds->group);
-        st = check_pair(c, report, pair, t->name, values + t->offset, t->count, bounds, err);
+            return sl_error_at(err, st, "%s", group->group);
+        st = check_pair(c, report, pair, t->name, values + t->offset, t->count, group, got, err);
         if (st)
             return st;
+        squares[0] += got[0] * got[0];
+        squares[1] += got[1] * got[1];
+        n++;
     }
     if (json_object_size(wanted) != n)
         return sl_error_set(err, SL_EMISMATCH, "%s: %zu tensors in the file, %zu in the network",
-                            bounds->group, json_object_size(wanted), n);
-    return SL_OK;
+                            group->group, json_object_size(wanted), n);
+    return check_rms(report, group, squares, n, err);
 }
 
 /* ---- the three passes ---- */
@@ -266,14 +280,14 @@ static sl_status check_eval(check *c, sl_verify_report *report, sl_device *devic
 {
     json_t *part;
     sl_plan *plan = NULL;
-    const sl_plan_options options = { .batch = c->batch, .mode = SL_MODE_EVAL };
+    const sl_plan_options options = { .batch = c->batch, .mode = SL_MODE_EVAL, .dtype = c->dtype };
     sl_status st = sl_json_get(c->file, "eval", &part, err);
     if (!st)
         st = sl_plan_create(&plan, c->graph, c->params, device, &options, err);
     if (!st)
         st = sl_plan_forward(plan, c->input, c->batch, c->logits, err);
     if (!st)
-        st = check_logits(c, report, part, "eval logits", BOUND_EVAL_LOGITS, err);
+        st = check_logits(c, report, part, "eval logits", c->bounds.eval_logits, err);
     sl_plan_destroy(plan);
     return st;
 }
@@ -283,10 +297,11 @@ static sl_status check_eval_grad(check *c, sl_verify_report *report, sl_device *
 {
     json_t *part, *input_grad;
     sl_plan *plan = NULL;
-    const sl_plan_options options = { .batch = c->batch,
-                                      .mode = SL_MODE_EVAL_GRAD,
-                                      .input_grad = true };
-    const pair_bounds bounds = { "eval input_grad", 0, BOUND_INPUT_GRAD, BOUND_INPUT_GRAD };
+    const sl_plan_options options = {
+        .batch = c->batch, .mode = SL_MODE_EVAL_GRAD, .input_grad = true, .dtype = c->dtype
+    };
+    const pair_group group = { "eval input_grad", "", 0, &c->bounds.input_grad };
+    double got[2];
     sl_status st = sl_json_get(c->file, "eval", &part, err);
     if (!st)
         st = sl_json_get(part, "input_grad", &input_grad, err);
@@ -295,21 +310,14 @@ static sl_status check_eval_grad(check *c, sl_verify_report *report, sl_device *
     if (!st)
         st = sl_plan_step(plan, c->input, c->target, c->losses, c->logits, c->input_grad, err);
     if (!st)
-        st = check_logits(c, report, part, "eval logits, not folded", BOUND_EVAL_LOGITS, err);
+        st = check_logits(c, report, part, "eval logits, not folded", c->bounds.eval_logits, err);
     if (!st)
-        st = check_loss(c, report, part, "eval loss", err);
+        st = check_loss(c, report, part, "eval loss", c->bounds.eval_loss, err);
     if (!st)
-        st = check_pair(c, report, input_grad, "input", c->input_grad, c->input_floats, &bounds,
+        st = check_pair(c, report, input_grad, "input", c->input_grad, c->input_floats, &group, got,
                         err);
     sl_plan_destroy(plan);
     return st;
-}
-
-/* max(5e-3, 5 x the reference's own deviation), if the file states one. */
-static double grad_bound(const check *c, const char *key)
-{
-    const json_t *deviation = json_object_get(json_object_get(c->file, "float32_deviation"), key);
-    return fmax(BOUND_GRADS, DEVIATION_FACTOR * json_number_value(deviation));
 }
 
 static sl_status check_train_tensors(const check *c, sl_verify_report *report, const json_t *part,
@@ -330,30 +338,37 @@ static sl_status check_train_tensors(const check *c, sl_verify_report *report, c
             return sl_error_at(err, st, "gradient '%s'", name);
         squares += want[0] * want[0];
     }
-    const pair_bounds grad_bounds = { "train gradients", GRAD_FLOOR * sqrt(squares),
-                                      grad_bound(c, "train.grads.norm"),
-                                      grad_bound(c, "train.grads.probe") };
-    const pair_bounds buffer_bounds = { "train buffers", 0, BOUND_BUFFERS, BOUND_BUFFERS };
-    st = check_pairs(c, report, grads, true, gradients, &grad_bounds, err);
+    const pair_group in_grads = { "train gradients", "train gradients, all",
+                                  GRAD_FLOOR * sqrt(squares), &c->bounds.grads };
+    const pair_group in_buffers = { "train buffers", "", 0, &c->bounds.buffers };
+    st = check_pairs(c, report, grads, true, gradients, &in_grads, err);
     if (st)
         return st;
-    return check_pairs(c, report, buffers, false, c->params->buffers, &buffer_bounds, err);
+    return check_pairs(c, report, buffers, false, c->params->buffers, &in_buffers, err);
 }
 
-/* Shake-shake's weights, block by block in execution order, image n: unit(n). */
+/* Block b's weights, alpha or beta: unit(n) for image n, or unit(0) for all of a batch that shares
+ * them; one half where they aren't random. */
+static void fill_shake_weights(const check *c, const char *prefix, int b, bool random,
+                               bool per_image, float *weights)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%d", b);
+    const sl_fill fill = sl_fill_named(c->salt, prefix, name);
+    for (int n = 0; n < c->batch; n++)
+        weights[n] = random ? (float)sl_fill_unit(fill, per_image ? (size_t)n : 0) : 0.5f;
+}
+
 static void fill_shake(const check *c, sl_plan *plan)
 {
-    float *alpha, *beta;
-    for (int b = 0; (alpha = sl_plan_shake_alpha(plan, b)); b++) {
-        char name[32];
-        beta = sl_plan_shake_beta(plan, b);
-        snprintf(name, sizeof name, "%d", b);
-        sl_fill alphas = sl_fill_named(c->salt, "shake.alpha.", name);
-        sl_fill betas = sl_fill_named(c->salt, "shake.beta.", name);
-        for (int n = 0; n < c->batch; n++) {
-            alpha[n] = (float)sl_fill_unit(alphas, (size_t)n);
-            beta[n] = (float)sl_fill_unit(betas, (size_t)n);
-        }
+    for (int i = 0, b = 0; i < sl_graph_nodes(c->graph); i++) {
+        const sl_node *node = sl_graph_node(c->graph, i);
+        if (node->kind != SL_NODE_SHAKE)
+            continue;
+        const sl_shake s = node->shake;
+        fill_shake_weights(c, "shake.alpha.", b, s.forward, s.image, sl_plan_shake_alpha(plan, b));
+        fill_shake_weights(c, "shake.beta.", b, s.backward, s.image, sl_plan_shake_beta(plan, b));
+        b++;
     }
 }
 
@@ -362,7 +377,7 @@ static sl_status check_train(check *c, sl_verify_report *report, sl_device *devi
 {
     json_t *part;
     sl_plan *plan = NULL;
-    const sl_plan_options options = { .batch = c->batch, .mode = SL_MODE_TRAIN };
+    const sl_plan_options options = { .batch = c->batch, .mode = SL_MODE_TRAIN, .dtype = c->dtype };
     sl_status st = sl_json_get(c->file, "train", &part, err);
     if (!st)
         st = sl_plan_create(&plan, c->graph, c->params, device, &options, err);
@@ -373,9 +388,9 @@ static sl_status check_train(check *c, sl_verify_report *report, sl_device *devi
     if (!st)
         st = sl_plan_fetch(plan, err); /* gradients and running statistics */
     if (!st)
-        st = check_logits(c, report, part, "train logits", BOUND_TRAIN_LOGITS, err);
+        st = check_logits(c, report, part, "train logits", c->bounds.train_logits, err);
     if (!st)
-        st = check_loss(c, report, part, "train loss", err);
+        st = check_loss(c, report, part, "train loss", c->bounds.train_loss, err);
     if (!st)
         st = check_train_tensors(c, report, part, sl_plan_gradients(plan), err);
     sl_plan_destroy(plan);
@@ -385,13 +400,16 @@ static sl_status check_train(check *c, sl_verify_report *report, sl_device *devi
 sl_status sl_verify_conformance(sl_verify_report *report, const json_t *file,
                                 const sl_verify_options *options, sl_error *err)
 {
-    check c = { .file = file };
+    check c = { .file = file, .dtype = options->dtype };
     const char *name;
     sl_status st = sl_json_get_string(file, "name", &name, err);
     if (!st)
         st = sl_arena_strdup(&report->memory, &report->name, name, err);
     if (!st)
         st = prepare(&c, err);
+    if (!st)
+        st = sl_conformance_bounds_find(&c.bounds, c.dtype, c.graph,
+                                        json_object_get(file, "float32_deviation"), err);
     if (!st)
         st = check_tensors(&c, report, err);
     if (st || report->n_bad) /* another network: its figures would say nothing */

@@ -36,6 +36,7 @@ typedef struct {
 
 typedef struct {
     sl_device *device;
+    sl_dtype dtype; /* of a network's activations; a protocol is computed in float32 always */
     int threads;
     const char *data_dir; /* for what needs CIFAR10H: as sl_data_open's dir, NULL to look for it */
 } sl_verify_options;

@@ -3,6 +3,7 @@
 
     tests/eval/make_conformance.py --check FILE...     compares FILEs with what it would write
     tests/eval/make_conformance.py                     writes resnet_8.json and the others
+    tests/eval/make_conformance.py --bf16 FILE...      how far PyTorch's autocast is from FILEs
 
 The networks of bench/networks.py, filled by the rule of src/eval/fill.h, so that `softlabel verify`
 has something to be held against where the published files are not at hand; --check on those shows
@@ -22,6 +23,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "bench"))
 import networks
 
+PREACT = {"arch": "resnet_preact", "base_channels": 4}
+SHAKE = {"arch": "shake_shake", "base_channels": 4, "depth": 8}
 FILES = {  # name of the file: architecture, classes, salt, batch
     "resnet_8": ({"arch": "resnet", "base_channels": 4, "block_type": "basic", "depth": 8},
                  10, "t:", 3),
@@ -29,6 +32,26 @@ FILES = {  # name of the file: architecture, classes, salt, batch
                        "depth": 11}, 5, "", 2),
     "wrn_10_1": ({"arch": "wrn", "base_channels": 6, "depth": 10, "widening_factor": 1,
                   "drop_rate": 0}, 10, "w:", 1),
+    # What the published files have no network of.
+    "preact_8": ({**PREACT, "block_type": "basic", "depth": 8, "remove_first_relu": False,
+                  "add_last_bn": False, "preact_stage": [True, False, True]}, 10, "p:", 2),
+    "preact_14_options": ({**PREACT, "block_type": "basic", "depth": 14, "remove_first_relu": True,
+                           "add_last_bn": True, "preact_stage": [False, True, False]}, 3, "q:", 2),
+    "preact_bottleneck_11_options": ({**PREACT, "block_type": "bottleneck", "depth": 11,
+                                      "remove_first_relu": True, "add_last_bn": True,
+                                      "preact_stage": [False, False, False]}, 10, "r:", 2),
+    "densenet_10": ({"arch": "densenet", "depth": 10, "block_type": "basic", "growth_rate": 5,
+                     "drop_rate": 0, "compression_rate": 1}, 10, "d:", 2),
+    "densenet_B_10": ({"arch": "densenet", "depth": 10, "block_type": "bottleneck",
+                       "growth_rate": 3, "drop_rate": 0, "compression_rate": 0.7}, 10, "e:", 2),
+    "pyramidnet_bottleneck_11": ({"arch": "pyramidnet", "base_channels": 4, "depth": 11,
+                                  "block_type": "bottleneck", "pyramid_alpha": 7}, 10, "f:", 2),
+    "vgg_plain": ({"arch": "vgg", "n_channels": [4, 5, 6, 7, 8], "n_layers": [1, 2, 1, 1, 1],
+                   "use_bn": False}, 10, "v:", 3),
+    "shake_8_ESI": ({**SHAKE, "shake_forward": False, "shake_backward": True,
+                     "shake_image": True}, 10, "s:", 2),
+    "shake_8_SSB": ({**SHAKE, "shake_forward": True, "shake_backward": True,
+                     "shake_image": False}, 10, "b:", 2),
 }
 
 
@@ -75,7 +98,8 @@ def fill(network, salt, dtype):
 def give_shake_weights(network, salt, batch):
     blocks = [m for m in network.modules() if isinstance(m, networks.ShakeBlock)]
     for b, block in enumerate(blocks):
-        block.given = [torch.from_numpy(unit("%sshake.%s.%d" % (salt, kind, b), batch))
+        block.given = [torch.from_numpy(unit("%sshake.%s.%d" % (salt, kind, b),
+                                             batch if block.per_image else 1))
                        for kind in ("alpha", "beta")]
 
 
@@ -84,14 +108,30 @@ def pair(salt, name, t):
     return [float(np.linalg.norm(a)), float(a @ signed(salt + "probe:" + name, a.size))]
 
 
-def compute(arch, classes, salt, batch, dtype):
+class Nothing(torch.nn.Module):
+    def forward(self, x):
+        return 0 * x
+
+
+def drop_shortcut(network):
+    network.stage1.block1.shortcut = Nothing()
+
+
+FAULTS = {  # file: of which network, and what is wrong with it
+    "resnet_8_faulty": ("resnet_8", drop_shortcut),
+}
+
+
+def compute(arch, classes, salt, batch, dtype, fault):
     network = networks.build(arch, classes).to(dtype)
+    if fault:
+        fault(network)
     u = unit(salt + "target", batch * classes).reshape(batch, classes) ** 4
     target = rounded(u / u.sum(1, keepdims=True), (batch, classes), dtype)
     x = rounded(2 * signed(salt + "input", batch * 3072), (batch, 3, 32, 32), dtype)
 
     def run(x):
-        logits = network(x)
+        logits = network(x).to(dtype)
         loss = -(target * F.log_softmax(logits, 1)).sum(1).mean()
         loss.backward()
         return {"logits": logits.detach().double().flatten().tolist(), "loss": loss.item()}
@@ -113,20 +153,48 @@ def compute(arch, classes, salt, batch, dtype):
     return network, tensors, evaluated, trained
 
 
-def deviation(a, b):
-    """How far pairs b lie from pairs a: (norm, probe), by (norm + 1e-3 of all)."""
+def deviations(a, b, floor):
+    """How far each of pairs b lies from that of a: norms, probes, by (norm + floor of all)."""
     total = math.sqrt(sum(norm * norm for norm, _ in a.values()))
-    return [max(abs(a[k][i] - b[k][i]) / (a[k][0] + 1e-3 * total) for k in a) for i in (0, 1)]
+    return [[abs(a[k][i] - b[k][i]) / (a[k][0] + floor * total) for k in a] for i in (0, 1)]
 
 
-def make(name, arch, classes, salt, batch):
-    network, tensors, evaluated, trained = compute(arch, classes, salt, batch, torch.float64)
-    _, _, _, single = compute(arch, classes, salt, batch, torch.float32)
+def deviation(a, b):
+    return [max(d) for d in deviations(a, b, 1e-3)]
+
+
+def make(name, arch, classes, salt, batch, fault=None):
+    network, tensors, evaluated, trained = compute(arch, classes, salt, batch, torch.float64, fault)
+    _, _, _, single = compute(arch, classes, salt, batch, torch.float32, fault)
     norm, probe = deviation(trained["grads"], single["grads"])
     return {"format": "softlabel-conformance-1", "name": name, "arch": arch, "salt": salt,
             "batch": batch, "parameters": sum(p.numel() for p in network.parameters()),
             "tensors": tensors, "eval": evaluated, "train": trained,
             "float32_deviation": {"train.grads.norm": norm, "train.grads.probe": probe}}
+
+
+def rms(values):
+    return math.sqrt(sum(v * v for v in values) / len(values))
+
+
+def print_bf16(path):
+    """The figures of `softlabel verify --precision bf16`, of PyTorch."""
+    want = json.load(open(path))
+    classes = len(want["eval"]["logits"]) // want["batch"]
+    with torch.autocast("cpu", torch.bfloat16):
+        _, _, evaluated, trained = compute(want["arch"], classes, want["salt"], want["batch"],
+                                           torch.float32, None)
+    print(want["name"])
+    for mode, got in (("eval", evaluated), ("train", trained)):
+        for figure in ("logits", "loss"):
+            print("  %-28s %.1e" % (mode + " " + figure, worst(want[mode][figure], got[figure])))
+    norms, probes = deviations({"": want["eval"]["input_grad"]}, {"": evaluated["input_grad"]}, 0)
+    print("  %-28s %.1e norm  %.1e probe" % ("eval input_grad", norms[0], probes[0]))
+    for part, floor in (("grads", 1e-3), ("buffers", 0)):
+        norms, probes = deviations(want["train"][part], trained[part], floor)
+        for what, of in (("worst", max), ("rms", rms)):
+            print("  %-28s %.1e norm  %.1e probe" % ("train %s, %s" % (part, what), of(norms),
+                                                     of(probes)))
 
 
 def worst(a, b):
@@ -148,10 +216,18 @@ def main():
             assert list(got["tensors"].items()) == list(want["tensors"].items())
             print(path, *(worst(want[k], got[k]) for k in ("eval", "train")))
         return
-    for name, (arch, classes, salt, batch) in FILES.items():
+    if sys.argv[1:2] == ["--bf16"]:
+        for path in sys.argv[2:]:
+            print_bf16(path)
+        return
+    made = {name: make(name, *numbers) for name, numbers in FILES.items()}
+    for name, (network, fault) in FAULTS.items():
+        made[name] = make(name, *FILES[network], fault)
+    for name, content in made.items():
         with open(os.path.join(HERE, name + ".json"), "w") as file:
-            json.dump(make(name, arch, classes, salt, batch), file, separators=(",", ":"))
+            json.dump(content, file, separators=(",", ":"))
             file.write("\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

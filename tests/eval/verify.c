@@ -1,4 +1,4 @@
-/* That a wrong figure is found: the files beside this one pass as they are (CTest's verify_small),
+/* That a wrong figure is found: the files beside this one pass as they are (verify_files.sh),
  * here each kind of figure is changed. */
 #include "eval/verify.h"
 #include "base/support.h"
@@ -6,37 +6,54 @@
 #include <stdio.h>
 #include <string.h>
 
-static sl_device *device;
+static sl_device *plain, *cpu; /* ref computes in float32 alone */
 
-static int open_device(void **state)
+static int open_devices(void **state)
 {
     sl_error err;
-    check_ok(sl_device_open(&device, "ref", 1, &err), &err);
+    check_ok(sl_device_open(&plain, "ref", 1, &err), &err);
+    check_ok(sl_device_open(&cpu, "cpu", 1, &err), &err);
     return scratch_setup(state);
 }
 
-static int close_device(void **state)
+static int close_devices(void **state)
 {
-    sl_device_close(device);
+    sl_device_close(plain);
+    sl_device_close(cpu);
     return scratch_teardown(state);
+}
+
+static json_t *read_file(const char *name)
+{
+    sl_error err;
+    json_t *json;
+    char path[600];
+    snprintf(path, sizeof path, "%s/%s.json", FOLDER, name);
+    check_ok(sl_json_read(&json, path, 1 << 20, &err), &err);
+    return json;
 }
 
 static json_t *read_sample(void)
 {
-    sl_error err;
-    json_t *json;
-    check_ok(sl_json_read(&json, FOLDER "/resnet_8.json", 1 << 20, &err), &err);
-    return json;
+    return read_file("resnet_8");
+}
+
+static sl_status verify_in(sl_dtype dtype, const char *folder, const json_t *json,
+                           sl_verify_report *report, sl_error *err)
+{
+    sl_error why;
+    const char *path = scratch_path(folder, "sample.json");
+    const sl_verify_options options = { .device = dtype == SL_DTYPE_BF16 ? cpu : plain,
+                                        .dtype = dtype,
+                                        .threads = 1 };
+    check_ok(sl_json_write(path, json, &why), &why);
+    return sl_verify_file(report, path, &options, err);
 }
 
 static sl_status verify(const char *folder, const json_t *json, sl_verify_report *report,
                         sl_error *err)
 {
-    sl_error why;
-    const char *path = scratch_path(folder, "sample.json");
-    const sl_verify_options options = { .device = device, .threads = 1 };
-    check_ok(sl_json_write(path, json, &why), &why);
-    return sl_verify_file(report, path, &options, err);
+    return verify_in(SL_DTYPE_F32, folder, json, report, err);
 }
 
 /* The member at a path like "train.grads.fc/weight.0": '/' stands for the dots within a name. */
@@ -171,10 +188,122 @@ static void files_of_another_form_are_errors(void **state)
         sl_verify_report_release(&report);
         json_decref(json);
     }
-    const sl_verify_options options = { .device = device, .threads = 1 };
+    const sl_verify_options options = { .device = plain, .threads = 1 };
     check_fails(sl_verify_file(&report, "/none.json", &options, &err), SL_ENOTFOUND, "/none.json",
                 &err);
     sl_verify_report_release(&report);
+}
+
+/* The nearest figure of a group to its bound, or beyond it. */
+static double worst_ratio(const sl_verify_report *report, const char *group)
+{
+    double worst = 0;
+    for (size_t i = 0; i < report->n; i++)
+        if (strncmp(report->figures[i].group, group, strlen(group)) == 0 &&
+            report->figures[i].bound > 0)
+            worst = fmax(worst, report->figures[i].deviation / report->figures[i].bound);
+    return worst;
+}
+
+static const sl_verify_figure *find_figure(const sl_verify_report *report, const char *group)
+{
+    for (size_t i = 0; i < report->n; i++)
+        if (strcmp(report->figures[i].group, group) == 0)
+            return &report->figures[i];
+    fail_msg("no figure '%s'", group);
+    return NULL;
+}
+
+/* Whether cpu computes in bfloat16 on this processor. */
+static bool has_bfloat16(const char *folder)
+{
+    sl_error err;
+    sl_verify_report report;
+    json_t *json = read_sample();
+    sl_status st = verify_in(SL_DTYPE_BF16, folder, json, &report, &err);
+    sl_verify_report_release(&report);
+    json_decref(json);
+    if (st == SL_EUNSUPPORTED)
+        print_message("%s\n", err.message);
+    else
+        check_ok(st, &err);
+    return !st;
+}
+
+/* One network of each sort passes in bfloat16, and that isn't float32: its rounding shows. */
+static void bfloat16_has_bounds_of_its_own(void **state)
+{
+    static const char *const names[] = { "resnet_8",      "preact_14_options",
+                                         "densenet_B_10", "pyramidnet_bottleneck_11",
+                                         "shake_8_ESI",   "vgg_plain" };
+    sl_error err;
+    sl_verify_report report;
+    if (!has_bfloat16(*state))
+        skip();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        json_t *json = read_file(names[i]);
+        check_ok(verify_in(SL_DTYPE_BF16, *state, json, &report, &err), &err);
+        print_message("%s: eval %.2f, train %.2f of the bounds\n", names[i],
+                      worst_ratio(&report, "eval"), worst_ratio(&report, "train"));
+        assert_int_equal(report.n_bad, 0);
+        assert_true(find_figure(&report, "eval logits")->deviation > 1e-4);
+        sl_verify_report_release(&report);
+        json_decref(json);
+    }
+}
+
+/* Networks with the same tensors that compute something else: what a fault in the wiring does. The
+ * bounds of either precision tell them apart. */
+static void faults_in_the_wiring_are_found(void **state)
+{
+    static const struct {
+        const char *file, *members, *group; /* members: changed ones of the architecture */
+    } cases[] = {
+        { "resnet_8_faulty", "{}", "eval logits" }, /* one residual dropped */
+        { "preact_14_options", "{\"remove_first_relu\": false}", "eval logits" },
+        { "preact_14_options", "{\"preact_stage\": [false, false, false]}", "eval logits" },
+        { "preact_8", "{\"preact_stage\": [false, false, true]}", "eval logits" },
+        { "shake_8_ESI", "{\"shake_forward\": true}", "train logits" },
+        { "shake_8_ESI", "{\"shake_backward\": false}", "train gradients, all" },
+        { "shake_8_SSB", "{\"shake_image\": true}", "train logits" },
+    };
+    sl_error err;
+    sl_verify_report report;
+    const int precisions = has_bfloat16(*state) ? 2 : 1;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int bf16 = 0; bf16 < precisions; bf16++) {
+            const char *group = cases[i].group;
+            json_t *json = read_file(cases[i].file);
+            json_t *members = json_loads(cases[i].members, 0, NULL);
+            assert_int_equal(json_object_update(json_object_get(json, "arch"), members), 0);
+            if (!bf16 && strcmp(group, "train gradients, all") == 0)
+                group = "train gradients";
+            check_ok(verify_in(bf16 ? SL_DTYPE_BF16 : SL_DTYPE_F32, *state, json, &report, &err),
+                     &err);
+            print_message("%s, %s: '%s' at %.1f of its bound\n", cases[i].file,
+                          bf16 ? "bf16" : "f32", group, worst_ratio(&report, group));
+            assert_true(worst_ratio(&report, group) > 1);
+            sl_verify_report_release(&report);
+            json_decref(members);
+            json_decref(json);
+        }
+}
+
+/* With dropout, evaluation is the same and training isn't. */
+static void dropout_is_for_training_alone(void **state)
+{
+    static const char *const names[] = { "wrn_10_1", "densenet_10" };
+    sl_error err;
+    sl_verify_report report;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        json_t *json = read_file(names[i]);
+        json_object_set_new(json_object_get(json, "arch"), "drop_rate", json_real(0.3));
+        check_ok(verify(*state, json, &report, &err), &err);
+        assert_true(worst_ratio(&report, "eval") <= 1);
+        assert_true(worst_ratio(&report, "train logits") > 1);
+        sl_verify_report_release(&report);
+        json_decref(json);
+    }
 }
 
 static void what_is_not_a_number_never_passes(void **state)
@@ -204,7 +333,10 @@ int main(void)
         cmocka_unit_test(a_changed_figure_fails_alone),
         cmocka_unit_test(another_network_is_told_apart),
         cmocka_unit_test(files_of_another_form_are_errors),
+        cmocka_unit_test(bfloat16_has_bounds_of_its_own),
+        cmocka_unit_test(faults_in_the_wiring_are_found),
+        cmocka_unit_test(dropout_is_for_training_alone),
         cmocka_unit_test(what_is_not_a_number_never_passes),
     };
-    return cmocka_run_group_tests(tests, open_device, close_device);
+    return cmocka_run_group_tests(tests, open_devices, close_devices);
 }

@@ -1,0 +1,22 @@
+#!/bin/sh
+# verify_files.sh PROGRAM DEVICE PRECISION small|published: the verification files beside this
+# script, or the published ones if they lie beside the repository: all of them on cpu, the small
+# networks on the plain loops of ref.
+set -eu
+cd "$(dirname "$0")"
+if [ "$2 $3" = "cpu bf16" ] && ! grep -q -w avx512bw /proc/cpuinfo; then
+    echo "skipped: bf16 needs a processor with AVX-512"
+    exit 77
+fi
+if [ "$4" = small ]; then
+    exec "$1" verify --device "$2" --precision "$3" $(ls ./*.json | grep -v _faulty)
+fi
+cd ../..
+folder=../shared/conformance
+if [ ! -f $folder/protocol.json ]; then
+    echo "skipped: no verification files in '$folder'"
+    exit 77
+fi
+files="$folder/*.json"
+[ "$2" != ref ] || files="$folder/protocol.json $folder/resnet_basic_20.json $folder/wrn_16_2.json"
+exec "$1" verify --device "$2" --precision "$3" $files
