@@ -85,7 +85,7 @@ def random_network(name, classes=10):
 
 
 def images(folder):
-    rows = np.fromfile(os.path.join(folder, "test_batch.bin"), np.uint8).reshape(-1, 3073)
+    rows = np.fromfile(folder + "/cifar-10-batches-bin/test_batch.bin", np.uint8).reshape(-1, 3073)
     x = torch.from_numpy(rows[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32)) / 255
     return (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
 
