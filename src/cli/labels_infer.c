@@ -157,7 +157,6 @@ sl_status cli_infer_read_judged(cli_inference *f, const cli_infer_options *o, sl
     return st;
 }
 
-/* How many classes there are: the table's, or the data folder's. */
 static sl_status read_labels_file(cli_inference *f, const cli_infer_options *o, sl_error *err)
 {
     sl_npy array;
@@ -190,6 +189,8 @@ static sl_status read_set(cli_inference *f, const cli_infer_options *o, sl_error
         return st;
     f->n = f->set->n;
     f->classes = f->set->classes;
+    if (o->hard_labels) /* only the set's classes are wanted */
+        return SL_OK;
     json_object_set_new(f->how, "set", json_string(sets[o->set]));
     json_object_set_new(f->how, "set_sha256", json_string(f->set->sha256));
     return SL_OK;
