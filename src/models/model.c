@@ -11,7 +11,7 @@
 static const float cifar10_mean[3] = { 0.4914f, 0.4822f, 0.4465f };
 static const float cifar10_std[3] = { 0.2470f, 0.2435f, 0.2616f };
 
-enum { MAX_IMAGE_SIDE = 1024 };
+enum { MAX_IMAGE_SIDE = 1024, MAX_PARAMETERS = 1000000000 /* what a model file holds, 4 GB */ };
 
 static json_t *default_class_names(int classes)
 {
@@ -40,6 +40,9 @@ static sl_status build_graph(sl_model *m, const sl_design *design, int classes, 
     sl_status st = sl_graph_create(&m->graph, err);
     if (!st)
         st = design->family->build(m->graph, design->arch, image, classes, pattern_name, err);
+    if (!st && sl_graph_parameters(m->graph) > MAX_PARAMETERS)
+        st = sl_error_set(err, SL_EINVAL, "%zu parameters, expected at most %d",
+                          sl_graph_parameters(m->graph), (int)MAX_PARAMETERS);
     if (!st)
         st = sl_design_name(design, pattern_name, m->name, err);
     return st;

@@ -111,6 +111,11 @@ static void wrong_names_say_what_is_expected(void **state)
         { "wrn_4_2", "depth 4, expected 10" },
         { "wrn_16_0", "widening_factor 0, expected 1" },
         { "wrn_16_101", "widening_factor 101" },
+        { "wrn_1000000_9", "depth 1000000, expected 10 to 9999" },
+        { "wrn_1000_100", "parameters, expected at most 1000000000" },
+        { "densenet_7_1+compression_rate=0.05", "would have the shape 0 x 32 x 32" },
+        { "wrn_16_2+base_channels=-16", "base_channels -16, expected 1" },
+        { "wrn_16_2+base_channels=99999999999999999999", "base_channels" },
     };
     sl_error err;
     sl_model *model;
