@@ -172,15 +172,15 @@ sl_status sl_confusion_panels_draw(const char *path, const sl_confusion_panel *p
         put_tics(script, "ytics font \",7\"", k, class_names);
         fprintf(script,
                 "set datafile separator whitespace\n"
-                "set datafile missing 'NaN'\n"
                 "set tics scale 0\n"
                 "set xrange [-0.5:%d-0.5]\n"
                 "set yrange [%d-0.5:-0.5]\n"
                 "set title offset 0,-0.6 font \",9\"\n"
                 "set ylabel \"true label\" offset 1,0\n"
+                "set cblabel \"%% of the class\" offset -1,0\n"
                 "set logscale cb\n"
                 "set cbrange [0.1:100]\n"
-                "set cbtics ('0.1 %%' 0.1, '1 %%' 1, '10 %%' 10, '100 %%' 100) font \",7\"\n"
+                "set cbtics ('0.1' 0.1, '1' 1, '10' 10, '100' 100) font \",7\"\n"
                 "set palette defined (0 \"white\", 0.35 \"#c6dbef\", 0.7 \"#4292c6\", 1 "
                 "\"#08306b\")\n"
                 "shown(x) = x < 0.1 ? 0.1 : x\n"
