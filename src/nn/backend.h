@@ -14,7 +14,7 @@
  *   CONV_BWD_WEIGHTS  x, dy                                        d_weight, d_bias?
  *   NORM              x, residual?, weight, bias, running_mean,    y, mean, inv_std, var?
  *                     running_var, known_mean?, known_var?
- *   NORM_AGAIN        x, weight, bias, mean, inv_std               y
+ *   NORM_AGAIN        x, weight, bias, mean, inv_std, residual?    y
  *   NORM_BWD          dy, dy2?, x, y?, weight, mean, inv_std,      dx, d_residual?, d_weight,
  *                     extra?, bias?, slope?, offset?               d_bias, slope?, offset?
  *   RELU              x                                            y
@@ -45,8 +45,8 @@
  *             0.1, unbiased variance); else they are the running ones. mean, inv_std, var (c floats
  *             each) are left for NORM_BWD and for other norms of the same x: with batch_stats, those
  *             of its first known channels may be given in known_mean and known_var.
- *   NORM_AGAIN  the y, to the bit, of a NORM without a residual, from the mean and inv_std that it
- *             left: so that y need not be kept for the backward pass.
+ *   NORM_AGAIN  the y, to the bit, of a NORM from the mean and inv_std that it left: so that y need
+ *             not be kept for the backward pass.
  *   NORM_BWD  dz = (dy + dy2), zeroed where relu and y <= 0; d_residual = dz; dx = (norm's gradient
  *             of dz) + extra. With relu there is y if NORM had a residual, else bias: then y's sign
  *             is found from x again. Every pixel of dx has two terms from the batch's statistics,
@@ -163,7 +163,8 @@ enum {
     SL_NORM_AGAIN_WEIGHT,
     SL_NORM_AGAIN_BIAS,
     SL_NORM_AGAIN_MEAN,
-    SL_NORM_AGAIN_INV_STD
+    SL_NORM_AGAIN_INV_STD,
+    SL_NORM_AGAIN_RESIDUAL
 };
 enum {
     SL_NORM_BWD_DY,

@@ -4,9 +4,11 @@
  * possible: batch norm and ReLU take two of them at no cost, a batch norm adds what is already
  * known of its input's gradient to its own result, and only what is left is summed by ADD steps.
  *
- * What a batch norm without a residual gave isn't kept for the backward pass, but computed again
- * from the norm's input, which is needed there anyway: that halves the memory of most networks, and
- * costs next to nothing, as ReLU's backward pass then reads the input only. */
+ * What a batch norm gave isn't kept for the backward pass, but computed again from the norm's
+ * input, which is needed there anyway: that halves the memory of most networks, and costs next to
+ * nothing, as ReLU's backward pass then mostly reads the input only. With a residual, as at the end
+ * of blocks, the residual must be there again first, and so on back along the blocks: so the result
+ * of every second block is kept. */
 #include "nn/program.h"
 
 #include "base/memory.h"
@@ -81,14 +83,37 @@ static sl_status tensor_buffers(deriver *d, int node, int i, int *value, int *gr
     return st;
 }
 
+enum { KEPT_EVERY = 2 }; /* blocks; 4 saves half as much again, for 1 % more time */
+
+/* The group whose norm gives v, or NULL. */
+static const sl_group *norm_of(const deriver *d, sl_value v)
+{
+    const sl_group *g = d->source[v] < 0 ? NULL : &d->p->groups[d->source[v]];
+    return g && g->kind == SL_NODE_NORM ? g : NULL;
+}
+
+/* Is v computed again, rather than kept? */
+static bool is_again(const deriver *d, sl_value v)
+{
+    const sl_group *g = norm_of(d, v);
+    int blocks = 0;
+    for (const sl_group *at = g; at && at->residual >= 0; at = norm_of(d, at->residual))
+        blocks++;
+    return g && (blocks == 0 || blocks % KEPT_EVERY != 0);
+}
+
+static sl_status operand(deriver *d, sl_node_kind kind, sl_value v, int *out);
+
 /* The result of norm group g, computed again. */
 static sl_status norm_again(deriver *d, const sl_group *g, int *y)
 {
     sl_program *p = d->p;
     const sl_desc desc = sl_program_desc(p, g->y);
-    int x = -1, weight = -1, bias = -1;
+    int x = -1, residual = -1, weight = -1, bias = -1;
     sl_step *step = NULL;
-    sl_status st = sl_program_operand(p, g->kind, g->x, &x, d->err);
+    sl_status st = operand(d, g->kind, g->x, &x);
+    if (!st && g->residual >= 0)
+        st = operand(d, SL_NODE_ADD, g->residual, &residual);
     if (!st)
         st = tensor_buffers(d, g->norm, 0, &weight, NULL);
     if (!st)
@@ -100,11 +125,13 @@ static sl_status norm_again(deriver *d, const sl_group *g, int *y)
     if (st)
         return st;
     step->op.relu = g->relu >= 0;
+    step->op.residual_c = g->residual >= 0 ? sl_graph_shape(p->graph, g->residual).c : 0;
     sl_step_in(step, SL_NORM_AGAIN_X, x);
     sl_step_in(step, SL_NORM_AGAIN_WEIGHT, weight);
     sl_step_in(step, SL_NORM_AGAIN_BIAS, bias);
     sl_step_in(step, SL_NORM_AGAIN_MEAN, g->mean_buffer);
     sl_step_in(step, SL_NORM_AGAIN_INV_STD, g->inv_std_buffer);
+    sl_step_in(step, SL_NORM_AGAIN_RESIDUAL, residual);
     sl_step_out(step, 0, *y);
     return SL_OK;
 }
@@ -114,11 +141,10 @@ static sl_status operand(deriver *d, sl_node_kind kind, sl_value v, int *out)
 {
     sl_program *p = d->p;
     sl_status st = sl_program_operand(p, kind, v, out, d->err);
-    const sl_group *g = d->source[v] < 0 ? NULL : &p->groups[d->source[v]];
-    if (st || !g || g->kind != SL_NODE_NORM || g->residual >= 0 || *out != g->y_buffer)
+    if (st || *out != p->value_buffer[v] || !is_again(d, v))
         return st;
     if (d->again[v] < 0)
-        st = norm_again(d, g, &d->again[v]);
+        st = norm_again(d, norm_of(d, v), &d->again[v]);
     *out = d->again[v];
     return st;
 }
@@ -225,16 +251,18 @@ static sl_status norm_backward(deriver *d, sl_group *g)
 {
     sl_program *p = d->p;
     const terms *dy = &d->of[g->y], *known = &d->of[g->x];
-    bool relu = g->relu >= 0, two = dy->n == 2, y_kept = g->residual >= 0;
+    bool relu = g->relu >= 0, two = dy->n == 2, y_read = g->residual >= 0;
     sl_desc desc = sl_program_wanted(p, g->kind, g->x);
     int x = -1, dx = -1, extra = -1, d_residual = -1;
-    int weight = -1, bias = -1, d_weight = -1, d_bias = -1;
+    int y = -1, weight = -1, bias = -1, d_weight = -1, d_bias = -1;
     int dy0 = dy->buffers[0], dy1 = two ? dy->buffers[1] : -1;
     sl_status st = tensor_buffers(d, g->norm, 0, &weight, &d_weight);
     if (!st)
         st = tensor_buffers(d, g->norm, 1, &bias, &d_bias);
     if (!st)
         st = operand(d, g->kind, g->x, &x);
+    if (!st && relu && y_read)
+        st = operand(d, g->kind, g->y, &y);
     if (!st)
         st = sum_terms(d, g->x, 1);
     bool converted = x != p->value_buffer[g->x] &&
@@ -261,12 +289,12 @@ static sl_status norm_backward(deriver *d, sl_group *g)
     sl_step_in(step, SL_NORM_BWD_DY, dy0);
     sl_step_in(step, SL_NORM_BWD_DY2, dy1);
     sl_step_in(step, SL_NORM_BWD_X, x);
-    sl_step_in(step, SL_NORM_BWD_Y, relu && y_kept ? g->y_buffer : -1);
+    sl_step_in(step, SL_NORM_BWD_Y, y);
     sl_step_in(step, SL_NORM_BWD_WEIGHT, weight);
     sl_step_in(step, SL_NORM_BWD_MEAN, g->mean_buffer);
     sl_step_in(step, SL_NORM_BWD_INV_STD, g->inv_std_buffer);
     sl_step_in(step, SL_NORM_BWD_EXTRA, extra);
-    sl_step_in(step, SL_NORM_BWD_BIAS, relu && !y_kept ? bias : -1);
+    sl_step_in(step, SL_NORM_BWD_BIAS, relu && !y_read ? bias : -1);
     sl_step_out(step, SL_NORM_BWD_DX, dx);
     sl_step_out(step, SL_NORM_BWD_D_RESIDUAL, d_residual);
     sl_step_out(step, SL_NORM_BWD_D_WEIGHT, d_weight);

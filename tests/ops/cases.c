@@ -298,7 +298,7 @@ static int norm_ops(const op_case *c, sl_op ops[3])
     bool relu = c->variant & OP_CASE_RELU, residual = c->variant & OP_CASE_RESIDUAL;
     ops[0] = plain_op(NORM, c, SL_NORM_RUNNING_VAR + 1, SL_NORM_INV_STD + 1);
     ops[1] = plain_op(SL_OP_NORM_BWD, c, SL_NORM_BWD_BIAS + 1, SL_NORM_BWD_D_BIAS + 1);
-    ops[2] = plain_op(SL_OP_NORM_AGAIN, c, SL_NORM_AGAIN_INV_STD + 1, 1);
+    ops[2] = plain_op(SL_OP_NORM_AGAIN, c, SL_NORM_AGAIN_RESIDUAL + 1, 1);
     for (int i = 0; i < 3; i++) {
         ops[i].relu = relu;
         ops[i].batch_stats = c->variant & OP_CASE_BATCH_STATS;
@@ -313,7 +313,8 @@ static int norm_ops(const op_case *c, sl_op ops[3])
     ops[1].has_out[SL_NORM_BWD_D_RESIDUAL] = residual;
     if (c->variant & OP_CASE_SHARED && c->variant & OP_CASE_BATCH_STATS && !residual)
         share(ops);
-    return residual ? 2 : 3;
+    ops[2].has_in[SL_NORM_AGAIN_RESIDUAL] = residual;
+    return 3;
 }
 
 static int window_pool_ops(const op_case *c, sl_op ops[3], sl_op_kind bwd)

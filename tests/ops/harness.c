@@ -31,7 +31,7 @@ static const slots slots_of[SL_OP_COUNT] = {
     [SL_OP_CONV_BWD_WEIGHTS] = { { X, Y }, { WEIGHT, VECTOR } },
     [SL_OP_NORM] = { { X, RESIDUAL, VECTOR, VECTOR, VECTOR, VECTOR, STATISTIC, STATISTIC },
                      { Y, STATISTIC, STATISTIC, STATISTIC } },
-    [SL_OP_NORM_AGAIN] = { { X, VECTOR, VECTOR, STATISTIC, STATISTIC }, { Y } },
+    [SL_OP_NORM_AGAIN] = { { X, VECTOR, VECTOR, STATISTIC, STATISTIC, RESIDUAL }, { Y } },
     [SL_OP_NORM_BWD] = { { Y, Y, X, Y, VECTOR, STATISTIC, STATISTIC, X, VECTOR, STATISTIC,
                            STATISTIC },
                          { X, RESIDUAL, VECTOR, VECTOR, STATISTIC, STATISTIC } },

@@ -104,8 +104,8 @@ static sum_scale norm_again_scale(const op_data *want)
     size_t channels = (size_t)want->op.x.c;
     double inv_std = greatest(want->in[SL_NORM_AGAIN_INV_STD], channels);
     double weight = greatest(want->in[SL_NORM_AGAIN_WEIGHT], channels);
-    const double x = 2, bias = 1; /* x - mean, at most */
-    return (sum_scale){ 1, bias + weight * inv_std * x };
+    const double x = 2, bias = 1, residual = 1; /* x: less its mean, at most */
+    return (sum_scale){ 1, bias + residual + weight * inv_std * x };
 }
 
 /* want has run. The statistics' own rounding shows in y as inv_std |x| eps. */

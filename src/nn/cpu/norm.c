@@ -179,7 +179,8 @@ static sl_status run_again(sl_cpu_kernel *k, const void *const *in, void *const 
                         in[SL_NORM_AGAIN_WEIGHT], in[SL_NORM_AGAIN_BIAS], factors);
 #pragma omp parallel for schedule(static)
     for (size_t t = 0; t < e.tiles; t++)
-        normalize_tile(k, &e, in[SL_NORM_AGAIN_X], NULL, out[0], t, &factors[t % e.blocks]);
+        normalize_tile(k, &e, in[SL_NORM_AGAIN_X], in[SL_NORM_AGAIN_RESIDUAL], out[0], t,
+                       &factors[t % e.blocks]);
     return SL_OK;
 }
 

@@ -108,6 +108,8 @@ static sl_status run_norm_again(sl_cuda_kernel *k, const void *const *in, void *
     const sl_op *op = &k->base.op;
     (void)scratch;
     sl_cuda_norm_apply apply = { .x = sl_cuda_whole(in[SL_NORM_AGAIN_X], &op->x),
+                                 .residual = sl_cuda_grouped(in[SL_NORM_AGAIN_RESIDUAL], &op->y,
+                                                             sl_op_residual_c(op)),
                                  .y = sl_cuda_whole(out[0], &op->y),
                                  .mean = in[SL_NORM_AGAIN_MEAN],
                                  .inv_std = in[SL_NORM_AGAIN_INV_STD],

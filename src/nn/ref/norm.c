@@ -120,10 +120,14 @@ void sl_ref_norm_again(const sl_op *op, const void *const *in, void *const *out)
     const float *weight = in[SL_NORM_AGAIN_WEIGHT]; /* (C), as are the other vectors */
     const float *bias = in[SL_NORM_AGAIN_BIAS];
     const float *mean = in[SL_NORM_AGAIN_MEAN], *inv_std = in[SL_NORM_AGAIN_INV_STD];
+    const float *residual = in[SL_NORM_AGAIN_RESIDUAL]; /* (N,residual_c,H,W) or NULL */
+    int residual_c = sl_op_residual_c(op);
     float *y = out[0]; /* (N,C,H,W) */
     for (int n = 0; n < op->x.n; n++) {
         for (int c = 0; c < op->x.c; c++)
-            normalize(x + plane_start(op, sl_desc_stored(&op->x), n, c), NULL,
+            normalize(x + plane_start(op, sl_desc_stored(&op->x), n, c),
+                      residual && c < residual_c ? residual + plane_start(op, residual_c, n, c)
+                                                 : NULL,
                       y + plane_start(op, op->x.c, n, c), plane_size(op), (double)mean[c],
                       (double)inv_std[c] * (double)weight[c], (double)bias[c], op->relu);
     }
