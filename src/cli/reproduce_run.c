@@ -67,7 +67,7 @@ static void read_last_line(const char *path, char *line, size_t size)
         n--;
     tail[n] = '\0';
     const char *end = strrchr(tail, '\n');
-    snprintf(line, size, "%s", end ? end + 1 : tail);
+    snprintf(line, size, "%.*s", (int)size - 1, end ? end + 1 : tail); /* as far as it fits */
 }
 
 /* Waits for the step's process, showing on a terminal what its log says last. */
