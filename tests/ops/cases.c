@@ -28,6 +28,14 @@ const op_case op_cases[] = {
     { "the network's input, odd everything", CONV, 3, 1, 7, 11, 5, 3, 2, 1, OP_CASE_PLAIN_X },
     { "the network's input, bias", CONV, 1, 3, 6, 6, 17, 5, 1, 2, OP_CASE_PLAIN_X | OP_CASE_BIAS },
     { "the network's input, a block and a half", CONV, 2, 3, 9, 8, 24, 3, 1, 1, OP_CASE_PLAIN_X },
+    { "few channels in and out", CONV, 2, 8, 7, 6, 12, 3, 1, 1, OP_CASE_BIAS | OP_CASE_RELU },
+    { "few channels in, several blocks out", CONV, 2, 12, 6, 7, 48, 1, 1, 0, 0 },
+    { "several blocks in, few channels out", CONV, 2, 48, 6, 7, 12, 3, 2, 1, OP_CASE_BIAS },
+    { "few channels, a residual of fewer", CONV, 2, 9, 5, 6, 14, 3, 1, 1,
+      OP_CASE_BIAS | OP_CASE_RESIDUAL | OP_CASE_NARROW | OP_CASE_RELU },
+    { "the network's input, few channels out", CONV, 3, 3, 9, 8, 8, 3, 1, 1,
+      OP_CASE_PLAIN_X | OP_CASE_BIAS },
+    { "the network's input, two channels", CONV, 2, 2, 9, 8, 20, 3, 1, 1, OP_CASE_PLAIN_X },
     { "batch 1, full blocks", CONV, 1, 16, 8, 8, 16, 3, 1, 1, 0 },
     { "no padding", CONV, 2, 16, 6, 7, 32, 3, 1, 0, 0 },
     { "stride 2 on an even side", CONV, 2, 16, 8, 8, 32, 3, 2, 1, 0 },
@@ -275,6 +283,7 @@ static int conv_ops(const op_case *c, sl_op ops[3])
         ops[i].y.h = (c->h + 2 * c->pad - c->kernel) / c->stride + 1;
         ops[i].y.w = (c->w + 2 * c->pad - c->kernel) / c->stride + 1;
     }
+    ops[0].weights_vary = ops[1].weights_vary = c->n % 2; /* both ways are among the cases */
     ops[0].has_in[SL_CONV_BIAS] = c->variant & OP_CASE_BIAS;
     ops[0].has_in[SL_CONV_RESIDUAL] = c->variant & OP_CASE_RESIDUAL;
     ops[0].residual_c = c->variant & OP_CASE_RESIDUAL ? narrow(c, c->k) : 0;

@@ -13,7 +13,8 @@
  *  - truncation: the five-point rule is far closer than the three-point rule D3, so a part of
  *    |D5 - D3| bounds it. It is 0 for all linear operations.
  * ReLU's kink would spoil differences. Fused behind a norm, the loss is taken of the values before
- * it, with p masked as ReLU masks at the point in question; alone, its inputs keep away from 0. */
+ * it, with p masked as ReLU masks at the point in question; alone, its inputs keep away from 0. So
+ * do the differences between the numbers that max pooling compares. */
 #include "ops/cases.h"
 #include "ops/harness.h"
 
@@ -48,6 +49,12 @@ static const struct {
     { SL_OP_NORM_BWD, SL_NORM_BWD_D_WEIGHT, SL_NORM_WEIGHT },
     { SL_OP_NORM_BWD, SL_NORM_BWD_D_BIAS, SL_NORM_BIAS },
     { SL_OP_RELU_BWD, 0, 0 },
+    { SL_OP_MAX_POOL_BWD, 0, 0 },
+    { SL_OP_AVG_POOL_BWD, 0, 0 },
+    { SL_OP_SUBSAMPLE_BWD, 0, 0 },
+    { SL_OP_SHAKE_BWD, SL_SHAKE_BWD_DA, SL_SHAKE_A },
+    { SL_OP_SHAKE_BWD, SL_SHAKE_BWD_DB, SL_SHAKE_B },
+    { SL_OP_DROPOUT_BWD, 0, SL_DROPOUT_X },
     { SL_OP_GLOBAL_POOL_BWD, 0, 0 },
     { SL_OP_LINEAR_BWD, SL_LINEAR_BWD_DX, SL_LINEAR_X },
     { SL_OP_LINEAR_BWD, SL_LINEAR_BWD_D_WEIGHT, SL_LINEAR_WEIGHT },
@@ -71,6 +78,9 @@ static const struct {
     { SL_OP_NORM_BWD, SL_NORM_BWD_MEAN, true, SL_NORM_MEAN },
     { SL_OP_NORM_BWD, SL_NORM_BWD_INV_STD, true, SL_NORM_INV_STD },
     { SL_OP_RELU_BWD, SL_RELU_BWD_Y, true, 0 },
+    { SL_OP_MAX_POOL_BWD, SL_MAX_POOL_BWD_X, false, 0 },
+    { SL_OP_SHAKE_BWD, SL_SHAKE_BWD_BETA, false, SL_SHAKE_ALPHA }, /* else it is no gradient */
+    { SL_OP_DROPOUT_BWD, SL_DROPOUT_KEY, false, SL_DROPOUT_KEY },
     { SL_OP_LINEAR_BWD, SL_LINEAR_BWD_X, false, SL_LINEAR_X },
     { SL_OP_LINEAR_BWD, SL_LINEAR_BWD_WEIGHT, false, SL_LINEAR_WEIGHT },
 };
@@ -237,6 +247,18 @@ static void leave_the_kink(op_data *relu, double h)
         relu->in[0][i] += copysignf((float)(3 * h), relu->in[0][i]);
 }
 
+/* Moves the numbers of each 2 x 2 window so far apart that no difference changes their order, the
+ * greatest at another place from plane to plane. */
+static void part_windows(op_data *pool, double h)
+{
+    const sl_desc *x = &pool->op.x;
+    for (size_t i = 0; i < op_in_count(&pool->op, 0); i++) {
+        size_t row = i / (size_t)x->w, plane = row / (size_t)x->h;
+        size_t place = (row % (size_t)x->h % 2 * 2 + i % (size_t)x->w % 2 + plane) % 4;
+        pool->in[0][i] = (float)(h * (6 * (double)place + 0.5 * (double)pool->in[0][i]));
+    }
+}
+
 static void take_from_forward(op_data *backward, const op_data *forward)
 {
     for (size_t i = 0; i < COUNT(sources); i++) {
@@ -330,6 +352,8 @@ static void check_case(const op_case *c, uint64_t seed)
         op_data forward = make(&ops[0], seed), backward = make(&ops[i], seed);
         if (c->kind == SL_OP_RELU)
             leave_the_kink(&forward, h);
+        if (c->kind == SL_OP_MAX_POOL)
+            part_windows(&forward, h);
         run(&forward);
         take_from_forward(&backward, &forward);
         if (c->kind == SL_OP_XENT)

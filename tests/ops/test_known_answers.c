@@ -21,14 +21,20 @@ static void must(sl_status st, const sl_error *err)
         fail_msg("%s", sl_error_text(err, text, sizeof text));
 }
 
-static op_data make(const op_case *c)
+/* The case's i-th operation: 0 is the forward one. */
+static op_data make_op(const op_case *c, int i)
 {
     sl_op ops[3];
     op_data data;
     sl_error err;
     op_case_ops(c, ops);
-    must(op_data_init(&data, &ops[0], 0, &err), &err);
+    must(op_data_init(&data, &ops[i], 0, &err), &err);
     return data;
+}
+
+static op_data make(const op_case *c)
+{
+    return make_op(c, 0);
 }
 
 /* Runs data on the device that the test was given. */
@@ -110,6 +116,98 @@ static void batch_norm(void **state)
     op_data_release(&data);
 }
 
+/* Sets one input, runs, and compares the first output. */
+static void check_unary(void **state, op_data *data, const float *x, size_t n, const double *y,
+                        size_t m)
+{
+    set(data->in[0], x, n);
+    run(state, data);
+    expect("y", data->out[0], y, m);
+    op_data_release(data);
+}
+
+/* The last row and column belong to no window; of two sevens the first has the gradient. */
+static void max_pooling(void **state)
+{
+    const op_case c = { .kind = SL_OP_MAX_POOL, .n = 1, .c = 1, .h = 3, .w = 5 };
+    const float x[15] = { 1, 2, 3, 4, 9, 5, 0, 7, 7, 9, 9, 9, 9, 9, 9 }, dy[2] = { 10, 20 };
+    const double y[2] = { 5, 7 }, dx[15] = { [5] = 10, [7] = 20 };
+    op_data forward = make(&c), backward = make_op(&c, 1);
+    check_unary(state, &forward, x, 15, y, 2);
+    set(backward.in[SL_MAX_POOL_BWD_X], x, 15);
+    check_unary(state, &backward, dy, 2, dx, 15);
+}
+
+static void average_pooling(void **state)
+{
+    const op_case c = { .kind = SL_OP_AVG_POOL, .n = 1, .c = 1, .h = 2, .w = 3 };
+    const float x[6] = { 1, 2, 100, 3, 6, 100 }, dy[1] = { 8 };
+    const double y[1] = { 3 }, dx[6] = { 2, 2, 0, 2, 2, 0 };
+    op_data forward = make(&c), backward = make_op(&c, 1);
+    check_unary(state, &forward, x, 6, y, 1);
+    check_unary(state, &backward, dy, 1, dx, 6);
+}
+
+/* From pixel (1, 1) on: of three rows and columns, only the second; y has zeros beyond. */
+static void subsampling(void **state)
+{
+    const op_case c = { .kind = SL_OP_SUBSAMPLE, .n = 1, .c = 1, .h = 3, .w = 3, .pad = 1 };
+    const float x[9] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 }, dy[4] = { 1, 2, 3, 4 };
+    const double y[4] = { 5, 0, 0, 0 }, dx[9] = { [4] = 1 };
+    op_data forward = make(&c), backward = make_op(&c, 1);
+    check_unary(state, &forward, x, 9, y, 4);
+    check_unary(state, &backward, dy, 4, dx, 9);
+}
+
+static void shake(void **state)
+{
+    const op_case c = {
+        .kind = SL_OP_SHAKE, .n = 2, .c = 1, .h = 1, .w = 1, .variant = OP_CASE_RESIDUAL
+    };
+    const float a[2] = { 4, 8 }, b[2] = { 8, 4 }, share[2] = { 0.25f, 1 }, residual[2] = { 1, -1 };
+    const float dy[2] = { 4, 2 };
+    const double y[2] = { 1 + 6 + 1, 8 + 0 - 1 }, da[2] = { 1, 2 }, db[2] = { 3, 0 };
+    op_data forward = make(&c), backward = make_op(&c, 1);
+    set(forward.in[SL_SHAKE_B], b, 2);
+    set(forward.in[SL_SHAKE_ALPHA], share, 2);
+    set(forward.in[SL_SHAKE_RESIDUAL], residual, 2);
+    check_unary(state, &forward, a, 2, y, 2);
+    set(backward.in[SL_SHAKE_BWD_DY], dy, 2);
+    set(backward.in[SL_SHAKE_BWD_BETA], share, 2);
+    run(state, &backward);
+    expect("da", backward.out[SL_SHAKE_BWD_DA], da, 2);
+    expect("db", backward.out[SL_SHAKE_BWD_DB], db, 2);
+    op_data_release(&backward);
+}
+
+/* SplitMix64's first five numbers from seed 0 begin with E2, 6E, 06, F8, 1B: half of 256 keeps the
+ * first and the fourth. Numbers are counted in plain order, whatever the layout. */
+static void dropout(void **state)
+{
+    const op_case c = { .kind = SL_OP_DROPOUT, .n = 1, .c = 5, .h = 1, .w = 1 };
+    const float x[5] = { 1, 2, 3, 4, 5 }, key[2] = { 0 };
+    const double y[5] = { 2, 0, 0, 8, 0 };
+    for (int i = 0; i < 2; i++) { /* the way back is the same */
+        op_data data = make_op(&c, i);
+        data.op.rate = 0.5f;
+        set(data.in[SL_DROPOUT_KEY], key, 2);
+        check_unary(state, &data, x, 5, y, 5);
+    }
+}
+
+/* b has the first of two channels. */
+static void sum_with_fewer_channels(void **state)
+{
+    const op_case c = {
+        .kind = SL_OP_ADD, .n = 1, .c = 2, .h = 1, .w = 2, .variant = OP_CASE_NARROW | OP_CASE_RELU
+    };
+    const float a[4] = { 1, 2, -3, 4 }, b[2] = { 10, -20 };
+    const double y[4] = { 11, 0, 0, 4 };
+    op_data data = make(&c);
+    set(data.in[1], b, 2);
+    check_unary(state, &data, a, 4, y, 4);
+}
+
 static op_data make_xent(int n, int classes, const float *logits, const float *target)
 {
     const op_case c = { .kind = SL_OP_XENT, .n = n, .c = classes, .h = 1, .w = 1 };
@@ -186,6 +284,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_BOTH(convolution),
         ON_BOTH(batch_norm),
+        ON_BOTH(max_pooling),
+        ON_BOTH(average_pooling),
+        ON_BOTH(subsampling),
+        ON_BOTH(shake),
+        ON_BOTH(dropout),
+        ON_BOTH(sum_with_fewer_channels),
         ON_BOTH(cross_entropy),
         ON_BOTH(cross_entropy_of_huge_logits),
         ON_BOTH(cross_entropy_of_rows_of_other_mass),

@@ -2,6 +2,7 @@
 #include "nn/cpu/conv_weights.h"
 #include "nn/cpu/cpu.h"
 
+#include "base/memory.h"
 #include <string.h>
 
 /* x and y may differ in layout: the network's input is plain. */
@@ -11,50 +12,66 @@ static bool supports(const sl_op *op)
            sl_desc_stored(&op->x) == op->x.c && sl_desc_stored(&op->y) == op->y.c;
 }
 
-/* oneDNN's weight gradients in bfloat16 of a plain x want whole blocks of filters: a reference
- * loop, a hundred times slower, takes any others. Those beyond the last have zeros in dy, which is
- * blocked; their gradients are made in the scratch and left there. */
-static bool wants_whole_blocks(const sl_op *op)
+/* The pass as oneDNN is told of it. It would run plain loops, a hundred times slower, where fewer
+ * than 16 channels go in or out, and for some passes over a plain x (the network's input) to other
+ * than whole blocks. But blocked activations have zeros behind their channels, so that whole blocks
+ * do, with zeros in the weights for what they add. Plain loops, too, would find the gradient of a
+ * plain x: that is a blocked one first. */
+static sl_op told(const sl_op *op)
 {
-    return op->kind == SL_OP_CONV_BWD_WEIGHTS && op->x.dtype == SL_DTYPE_BF16 &&
-           op->x.layout == SL_LAYOUT_PLAIN && op->y.layout == SL_LAYOUT_BLOCKED16 &&
-           op->y.c % SL_BLOCK != 0 && !op->has_out[1];
+    sl_op whole = *op;
+    if (op->kind == SL_OP_CONV_BWD_DATA)
+        whole.x.layout = SL_LAYOUT_BLOCKED16;
+    sl_desc *const sides[2] = { &whole.x, &whole.y };
+    bool widen = whole.x.layout == SL_LAYOUT_PLAIN;
+    for (int i = 0; i < 2; i++)
+        widen |= sides[i]->layout == SL_LAYOUT_BLOCKED16 && sides[i]->c < SL_BLOCK;
+    for (int i = 0; i < 2 && widen; i++) {
+        if (sides[i]->layout == SL_LAYOUT_BLOCKED16)
+            sides[i]->c = (int)sl_cpu_blocks(sides[i]) * SL_BLOCK;
+    }
+    return whole;
 }
 
-static size_t weight_bytes(const sl_op *op, size_t filters)
+static size_t weight_floats(const sl_op *op)
 {
-    return filters * (size_t)op->x.c * (size_t)op->kernel * (size_t)op->kernel * sizeof(float);
+    return (size_t)op->y.c * (size_t)op->x.c * (size_t)op->kernel * (size_t)op->kernel;
 }
 
-static sl_status plan_whole_blocks(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
+/* Copies op's weights ([K][C][R][R], or their gradient) from one array to another, whose filters
+ * have from_c and to_c channels. */
+static void copy_weight(const sl_op *op, const float *from, int from_c, float *to, int to_c)
 {
-    sl_op op = k->base.op;
-    op.y.c = (int)sl_cpu_blocks(&op.y) * SL_BLOCK;
-    sl_status st = sl_onednn_conv_create(&k->conv, k->dev->onednn, &op, err);
-    if (!st)
-        *scratch_bytes = weight_bytes(&op, (size_t)op.y.c) + sl_onednn_conv_scratch_bytes(k->conv);
-    return st;
+    size_t taps = (size_t)op->kernel * (size_t)op->kernel;
+    for (size_t k = 0; k < (size_t)op->y.c; k++)
+        memcpy(to + k * (size_t)to_c * taps, from + k * (size_t)from_c * taps,
+               (size_t)op->x.c * taps * sizeof *to);
+}
+
+/* Where a plain x's gradient is blocked first: the scratch that this takes; else 0. */
+static size_t blocked_dx_bytes(const sl_op *op, const sl_op *whole)
+{
+    return whole->x.layout == op->x.layout ? 0 : (sl_desc_bytes(&whole->x) + 63) / 64 * 64;
 }
 
 static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
 {
-    if (k->base.op.x.dtype == SL_DTYPE_BF16 && !sl_onednn_has_bf16())
+    const sl_op *op = &k->base.op, whole = told(op);
+    if (op->x.dtype == SL_DTYPE_BF16 && !sl_onednn_has_bf16())
         return sl_error_set(err, SL_EUNSUPPORTED,
                             "convolutions in bfloat16 need a processor with AVX-512 (BW, DQ, VL), "
                             "use float32 here");
-    if (sl_cpu_conv_has_few_pixels(&k->base.op))
+    if (sl_cpu_conv_has_few_pixels(op))
         return sl_cpu_conv_weights_plan(k, scratch_bytes, err);
-    if (wants_whole_blocks(&k->base.op))
-        return plan_whole_blocks(k, scratch_bytes, err);
-    sl_status st = sl_onednn_conv_create(&k->conv, k->dev->onednn, &k->base.op, err);
+    sl_status st = SL_OK;
+    if (whole.x.c != op->x.c || whole.y.c != op->y.c)
+        st = sl_alloc(&k->widened, weight_floats(&whole) + (size_t)whole.y.c, sizeof(float), err);
     if (!st)
-        *scratch_bytes = sl_onednn_conv_scratch_bytes(k->conv);
+        st = sl_onednn_conv_create(&k->conv, k->dev->onednn, &whole, err);
+    if (!st && !sl_size_add(sl_onednn_conv_scratch_bytes(k->conv), blocked_dx_bytes(op, &whole),
+                            scratch_bytes))
+        st = sl_error_set(err, SL_ENOMEM, "a convolution over too many channels");
     return st;
-}
-
-static sl_status load(sl_cpu_kernel *k, const void *const *in, sl_error *err)
-{
-    return sl_onednn_conv_load(k->conv, in[SL_CONV_WEIGHT], err);
 }
 
 /* oneDNN's arguments are not const, though it only reads what it calls a source. */
@@ -63,6 +80,21 @@ static void *source(const void *p)
     void *q;
     memcpy(&q, &p, sizeof q);
     return q;
+}
+
+/* The weights (or their gradient) as oneDNN is told of them: the same, or with zeros between. */
+static float *widened_weight(const sl_cpu_kernel *k, const void *weight)
+{
+    const sl_op *op = &k->base.op;
+    if (!k->widened)
+        return source(weight);
+    copy_weight(op, weight, op->x.c, k->widened, told(op).x.c);
+    return k->widened;
+}
+
+static sl_status load(sl_cpu_kernel *k, const void *const *in, sl_error *err)
+{
+    return sl_onednn_conv_load(k->conv, widened_weight(k, in[SL_CONV_WEIGHT]), err);
 }
 
 /* Copies the residual to y, to which the library adds, with zeros for channels that it lacks. */
@@ -83,48 +115,60 @@ static void lay_residual(const sl_op *op, const void *residual, void *y)
 static sl_status run_forward(sl_cpu_kernel *k, const void *const *in, void *const *out,
                              void *scratch, sl_error *err)
 {
+    const sl_op *op = &k->base.op;
     const void *residual = in[SL_CONV_RESIDUAL];
+    float *weight = op->weights_vary ? widened_weight(k, in[SL_CONV_WEIGHT]) : NULL;
+    float *bias = source(in[SL_CONV_BIAS]);
     if (residual && residual != out[0])
-        lay_residual(&k->base.op, residual, out[0]);
-    return sl_onednn_conv_run(k->conv, source(in[SL_CONV_X]), out[0], source(in[SL_CONV_WEIGHT]),
-                              source(in[SL_CONV_BIAS]), scratch, err);
+        lay_residual(op, residual, out[0]);
+    if (bias && k->widened) {
+        const sl_op whole = told(op);
+        bias = k->widened + weight_floats(&whole);
+        memcpy(bias, in[SL_CONV_BIAS], (size_t)op->y.c * sizeof *bias);
+    }
+    return sl_onednn_conv_run(k->conv, source(in[SL_CONV_X]), out[0], weight, bias, scratch, err);
 }
 
 static sl_status load_bwd_data(sl_cpu_kernel *k, const void *const *in, sl_error *err)
 {
-    return sl_onednn_conv_load(k->conv, in[SL_CONV_BWD_DATA_WEIGHT], err);
+    return sl_onednn_conv_load(k->conv, widened_weight(k, in[SL_CONV_BWD_DATA_WEIGHT]), err);
 }
 
 static sl_status run_bwd_data(sl_cpu_kernel *k, const void *const *in, void *const *out,
                               void *scratch, sl_error *err)
 {
-    return sl_onednn_conv_run(k->conv, out[0], source(in[SL_CONV_BWD_DATA_DY]),
-                              source(in[SL_CONV_BWD_DATA_WEIGHT]), NULL, scratch, err);
-}
-
-static sl_status run_whole_blocks(sl_cpu_kernel *k, const void *const *in, void *const *out,
-                                  void *scratch, sl_error *err)
-{
-    const sl_op *op = &k->base.op;
-    size_t wide = weight_bytes(op, sl_cpu_blocks(&op->y) * SL_BLOCK); /* a multiple of 64 */
-    sl_status st = sl_onednn_conv_run(k->conv, source(in[SL_CONV_BWD_WEIGHTS_X]),
-                                      source(in[SL_CONV_BWD_WEIGHTS_DY]), scratch, NULL,
-                                      sl_cpu_to(scratch, wide), err);
-    if (!st)
-        memcpy(out[0], scratch, weight_bytes(op, (size_t)op->y.c));
+    const sl_op *op = &k->base.op, whole = told(op);
+    size_t blocked = blocked_dx_bytes(op, &whole);
+    void *dx = blocked ? scratch : out[0];
+    float *weight = op->weights_vary ? widened_weight(k, in[SL_CONV_BWD_DATA_WEIGHT]) : NULL;
+    sl_status st = sl_onednn_conv_run(k->conv, dx, source(in[SL_CONV_BWD_DATA_DY]), weight, NULL,
+                                      sl_cpu_to(scratch, blocked), err);
+    sl_desc from = op->x;
+    from.layout = SL_LAYOUT_BLOCKED16;
+    if (!st && blocked)
+        sl_cpu_convert_between(k->dev, &from, dx, &op->x, out[0]);
     return st;
 }
 
 static sl_status run_bwd_weights(sl_cpu_kernel *k, const void *const *in, void *const *out,
                                  void *scratch, sl_error *err)
 {
+    const sl_op *op = &k->base.op, whole = told(op);
+    const void *x = in[SL_CONV_BWD_WEIGHTS_X], *dy = in[SL_CONV_BWD_WEIGHTS_DY];
+    float *d_weight = out[0], *d_bias = out[1];
     if (k->product)
-        return sl_cpu_conv_weights_run(k, in[SL_CONV_BWD_WEIGHTS_X], in[SL_CONV_BWD_WEIGHTS_DY],
-                                       out[0], out[1], scratch, err);
-    if (wants_whole_blocks(&k->base.op))
-        return run_whole_blocks(k, in, out, scratch, err);
-    return sl_onednn_conv_run(k->conv, source(in[SL_CONV_BWD_WEIGHTS_X]),
-                              source(in[SL_CONV_BWD_WEIGHTS_DY]), out[0], out[1], scratch, err);
+        return sl_cpu_conv_weights_run(k, x, dy, d_weight, d_bias, scratch, err);
+    if (!k->widened)
+        return sl_onednn_conv_run(k->conv, source(x), source(dy), d_weight, d_bias, scratch, err);
+    float *wide = k->widened, *wide_bias = d_bias ? wide + weight_floats(&whole) : NULL;
+    sl_status st =
+        sl_onednn_conv_run(k->conv, source(x), source(dy), wide, wide_bias, scratch, err);
+    if (st)
+        return st;
+    copy_weight(op, wide, whole.x.c, d_weight, op->x.c);
+    if (d_bias)
+        memcpy(d_bias, wide_bias, (size_t)op->y.c * sizeof *d_bias);
+    return SL_OK;
 }
 
 const sl_cpu_op sl_cpu_conv = {

@@ -19,26 +19,25 @@ static void *to(const sl_desc *d, void *a, size_t i)
     return (unsigned char *)a + i * sl_dtype_size(d->dtype);
 }
 
-static void convert_all(const sl_cpu_kernel *k, const void *from, void *into)
+/* Another dtype in the same layout. */
+static void convert_all(const sl_tile_kernels *kernels, const sl_desc *x, const void *from,
+                        const sl_desc *y, void *into)
 {
-    const sl_desc *x = &k->base.op.x, *y = &k->base.op.y;
     size_t n = sl_desc_bytes(x) / sl_dtype_size(x->dtype);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i += PIECE)
-        k->dev->vector->tiles->convert(at(x, from, i), to(y, into, i),
-                                       n - i < PIECE ? n - i : PIECE, x->dtype, y->dtype);
+        kernels->convert(at(x, from, i), to(y, into, i), n - i < PIECE ? n - i : PIECE, x->dtype,
+                         y->dtype);
 }
 
-static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
-                     sl_error *err)
+void sl_cpu_convert_between(const sl_cpu_device *dev, const sl_desc *x, const void *from,
+                            const sl_desc *y, void *into)
 {
-    (void)scratch, (void)err;
-    const sl_desc *x = &k->base.op.x, *y = &k->base.op.y;
-    const sl_tile_kernels *kernels = k->dev->vector->tiles;
+    const sl_tile_kernels *kernels = dev->vector->tiles;
     size_t blocks = sl_cpu_blocks(x), pixels = sl_cpu_pixels(x), tiles = (size_t)x->n * blocks;
     if (x->layout == y->layout) {
-        convert_all(k, in[0], out[0]);
-        return SL_OK;
+        convert_all(kernels, x, from, y, into);
+        return;
     }
 #pragma omp parallel for schedule(static)
     for (size_t t = 0; t < tiles; t++) {
@@ -46,12 +45,19 @@ static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, 
         size_t tile = t * pixels * SL_BLOCK;
         size_t planes = (t / blocks * (size_t)x->c + t % blocks * SL_BLOCK) * pixels;
         if (x->layout == SL_LAYOUT_PLAIN)
-            kernels->interleave(at(x, in[0], planes), to(y, out[0], tile), pixels, lanes, x->dtype,
+            kernels->interleave(at(x, from, planes), to(y, into, tile), pixels, lanes, x->dtype,
                                 y->dtype);
         else
-            kernels->separate(at(x, in[0], tile), to(y, out[0], planes), pixels, lanes, x->dtype,
+            kernels->separate(at(x, from, tile), to(y, into, planes), pixels, lanes, x->dtype,
                               y->dtype);
     }
+}
+
+static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
+                     sl_error *err)
+{
+    (void)scratch, (void)err;
+    sl_cpu_convert_between(k->dev, &k->base.op.x, in[0], &k->base.op.y, out[0]);
     return SL_OK;
 }
 

@@ -20,6 +20,7 @@ typedef struct {
     sl_cpu_device *dev;
     sl_onednn_conv *conv;       /* convolutions only */
     sl_onednn_product *product; /* instead, for some */
+    float *widened;             /* for some: weights (or their gradient) and bias of whole blocks */
 } sl_cpu_kernel;
 
 /* The loops for this processor and the type that k's activations are stored in. */
@@ -43,6 +44,10 @@ extern const sl_cpu_op sl_cpu_conv, sl_cpu_conv_bwd_data, sl_cpu_conv_bwd_weight
     sl_cpu_subsample, sl_cpu_subsample_bwd, sl_cpu_shake, sl_cpu_shake_bwd, sl_cpu_dropout,
     sl_cpu_convert, sl_cpu_global_pool, sl_cpu_global_pool_bwd, sl_cpu_linear, sl_cpu_linear_bwd,
     sl_cpu_xent;
+
+/* Conversion of an activation, to another layout or dtype: convert.c. */
+void sl_cpu_convert_between(const sl_cpu_device *dev, const sl_desc *x, const void *from,
+                            const sl_desc *y, void *into);
 
 /* Blocks that so many channels fill, and how many of them the given block holds: 0 behind the
  * last, 16 but in the last. */

@@ -360,6 +360,16 @@ size_t sl_onednn_conv_scratch_bytes(const sl_onednn_conv *conv)
     return conv->scratch_bytes;
 }
 
+const char *sl_onednn_conv_implementation(const sl_onednn_conv *conv)
+{
+    const_dnnl_primitive_desc_t pd = NULL;
+    const char *name = NULL;
+    if (dnnl_primitive_get_primitive_desc(conv->conv, &pd) ||
+        dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name))
+        return "unknown";
+    return name;
+}
+
 /* Between packed and plain, in the pass's direction. */
 static dnnl_status_t reorder(sl_onednn_conv *conv, float *plain)
 {

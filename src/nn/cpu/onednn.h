@@ -23,6 +23,8 @@ SL_CHECK sl_status sl_onednn_conv_create(sl_onednn_conv **out, sl_onednn *onednn
                                          sl_error *err);
 void sl_onednn_conv_destroy(sl_onednn_conv *conv);
 size_t sl_onednn_conv_scratch_bytes(const sl_onednn_conv *conv);
+/* The library's name for the code that it chose: "jit:avx512_core"; "ref:any" is plain loops. */
+const char *sl_onednn_conv_implementation(const sl_onednn_conv *conv);
 
 /* weight: float32 [K][C][R][R]. Packs weights that don't vary for the runs to come. */
 SL_CHECK sl_status sl_onednn_conv_load(sl_onednn_conv *conv, const float *weight, sl_error *err);
