@@ -81,9 +81,10 @@ typedef struct {
 } cli_options;
 
 /* Parses a command's options and the shared ones, then starts the console (log sink, Ctrl-C). argp
- * has the command's own options, parser, args_doc and perhaps a doc; input, the parser's
- * state->input, starts with a cli_options. Returns CLI_DONE to go on, or what to exit with; a
- * mistake has then been told in one line. --help prints the row of the table and exits. */
+ * has the command's own options, parser, args_doc and perhaps a doc, which is shown below the
+ * example; input, the parser's state->input, starts with a cli_options. Returns
+ * CLI_DONE to go on, or what to exit with; a mistake has then been told in one line. --help prints
+ * the row of the table and exits. */
 int cli_parse(const cli_command *command, const struct argp *argp, int argc, char **argv,
               void *input);
 

@@ -161,7 +161,7 @@ static int run_aggregate(const cli_command *self, int argc, char **argv)
         { "rules", KEY_RULES, "FILE", 0, "whose judgments count (docs/labels.md), as JSON", 0 },
         { "images", KEY_IMAGES, "N", 0, "images there are (10000)", 0 },
         { "classes", KEY_CLASSES, "K", 0, "classes there are (10)", 0 },
-        { "add", KEY_ADD, "DIR", 0, "count onto the labels in DIR; may be that of --out", 0 },
+        { "add", KEY_ADD, "DIR", 0, "count onto the labels in DIR (may be --out's)", 0 },
         { "replay", KEY_REPLAY, "DIR", 0, "count again and compare with the labels in DIR", 0 },
         { 0 },
     };
@@ -295,7 +295,7 @@ static int run_simulate(const cli_command *self, int argc, char **argv)
     static const struct argp_option options[] = {
         { "from", KEY_FROM, "FILE", 0, "npy of the distributions that people draw from", 0 },
         { "hard-labels", KEY_HARD_LABELS, "FILE", 0,
-          "npy of the true labels (the most probable classes)", 0 },
+          "npy of the true labels (the likeliest classes)", 0 },
         { "out", KEY_OUT, "FILE", 0, "the raw table", 0 },
         { "planted", KEY_PLANTED, "FILE", 0, "CSV of who is a spammer and the like", 0 },
         { "people", KEY_PEOPLE, "N", 0, "participants (2571)", 0 },

@@ -236,7 +236,7 @@ static const struct argp info_argp = {
     .options = info_options,
     .parser = parse,
     .args_doc = "MODEL",
-    .doc = "\vMODEL is a model file, or the name of an architecture.",
+    .doc = "MODEL is a model file, or the name of an architecture.",
 };
 
 static int run_info(const cli_command *self, int argc, char **argv)
@@ -263,7 +263,7 @@ static int run_info(const cli_command *self, int argc, char **argv)
 static const struct argp import_argp = {
     .parser = parse,
     .args_doc = "NAME FROM TO",
-    .doc = "\vFROM is a safetensors file of another program with the tensors of the architecture "
+    .doc = "FROM is a safetensors file of another program with the tensors of the architecture "
            "NAME (a name, or a JSON object: see docs/models.md), by the names of the reference's "
            "state dict. TO becomes a model file of this program, which all commands take: with as "
            "many classes as the last layer has rows, CIFAR-10's normalisation and, of ten classes, "

@@ -176,11 +176,10 @@ int cmd_train(const cli_command *self, int argc, char **argv)
     static const struct argp argp = {
         .options = option_list,
         .parser = parse,
-        .doc =
-            "\v--recipe paper is the paper's recipe for the model, fast 15 epochs of a one-cycle "
-            "schedule; 'softlabel model list' shows both. Every number of a recipe can be given "
-            "instead, by the options above; with other --epochs, milestones and warm-up keep "
-            "their share. The optimizer is SGD with Nesterov's momentum, 0.9.",
+        .doc = "--recipe paper is the paper's recipe for the model, fast 15 epochs of a one-cycle "
+               "schedule; 'softlabel model list' shows both. Every number of a recipe can be given "
+               "instead, by the options above; with other --epochs, milestones and warm-up keep "
+               "their share. The optimizer is SGD with Nesterov's momentum, 0.9.",
     };
     options all = { .common.bf16 = true, .o = sl_train_options_default() };
     all.o.targets = NULL; /* not given */

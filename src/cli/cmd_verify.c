@@ -45,7 +45,7 @@ static const struct argp argp = {
     .options = argp_options,
     .parser = parse,
     .args_doc = "FILE...",
-    .doc = "\vFILE is of the format softlabel-conformance-1 (one network) or softlabel-protocol-1 "
+    .doc = "FILE is of the format softlabel-conformance-1 (one network) or softlabel-protocol-1 "
            "(splits, optimizers, schedules, attacks, scores). Exit status 0: every figure lies "
            "within its bound; figures of data that isn't at hand are skipped, and counted. With "
            "--precision bf16 networks are held to the wider bounds of docs/models.md; a protocol "

@@ -170,11 +170,14 @@ int cli_parse(const cli_command *command, const struct argp *argp, int argc, cha
     o->device = "cpu";
     o->precision = "f32";
 
-    char doc[600];
-    snprintf(doc, sizeof doc, "%s\vExample:\n  %s", command->summary, command->example);
+    char doc[1600]; /* in one piece: argp would drop what a child says above the options */
+    snprintf(doc, sizeof doc, "%s\vExample:\n  %s%s%s", command->summary, command->example,
+             argp->doc ? "\n\n" : "", argp->doc ? argp->doc : "");
+    struct argp own = *argp;
+    own.doc = NULL;
     const struct argp_child children[] = {
-        { argp, 0, NULL, 0 },
-        { &shared, 0, "Shared by all commands (defaults in brackets):", 1 },
+        { &own, 0, NULL, 0 },
+        { &shared, 0, "Shared by all commands (defaults in brackets):", 9 },
         { 0 },
     };
     const struct argp root = { .parser = parse_root, .doc = doc, .children = children };
