@@ -11,7 +11,7 @@
 
 enum {
     KEY_SPLIT_SEED = 1,
-    KEY_DETAIL,
+    KEY_DETAIL, /* this and all below: in detail */
     KEY_PREDICTIONS,
     KEY_LABELS,
     KEY_HARD_LABELS,
@@ -34,13 +34,13 @@ static const struct argp_option option_list[] = {
       1 },
     { "predictions", KEY_PREDICTIONS, "FILE...", 0,
       "the same of answers in npz, npy or CSV files instead of models", 1 },
-    { 0, 0, 0, 0, "In detail:", 2 },
+    { 0, 0, 0, 0, "In detail (each implies --detail):", 2 },
     { "labels", KEY_LABELS, "FILE", 0, "npy of human counts or proportions (the data folder's)",
       2 },
     { "hard-labels", KEY_HARD_LABELS, "FILE", 0,
       "npy of classes (the npz's own, or the data folder's)", 2 },
-    { "part", KEY_PART, "NAME", 0, "of --split-seed: validation, training (validation)", 2 },
-    { "index", KEY_INDEX, "FILE", 0, "only these images: npy, or one number a line (all)", 2 },
+    { "part", KEY_PART, "NAME", 0, "training or validation images (validation)", 2 },
+    { "index", KEY_INDEX, "FILE", 0, "only these images: npy, or a number a line (all)", 2 },
     { "bins", KEY_N_BINS, "N", 0, "of the calibration errors (15)", 2 },
     { "bootstrap", KEY_BOOTSTRAP, "N", 0, "resamples for intervals, 0 for none (1000)", 2 },
     { "per-class", KEY_PER_CLASS, NULL, 0, "also a row a class (always in JSON and CSV)", 2 },
@@ -63,14 +63,8 @@ static error_t check(const options *o, struct argp_state *state)
 {
     if (o->n_files == 0)
         return cli_usage(state, "the MODEL to score is missing, say m.safetensors");
-    if (!o->detail && !o->predictions) {
-        if (o->n_files > 1)
-            return cli_usage(state, "several models are compared with --detail");
-        if (o->detail_only)
-            return cli_usage(state, "%s needs --detail or --predictions", o->detail_only);
-    }
     if (o->index && o->split)
-        return cli_usage(state, "give either --index or --split-seed");
+        return cli_usage(state, "give either --index or --split-seed, --part");
     if (o->csv && o->common.json)
         return cli_usage(state, "give either --csv or --json");
     if (o->predictions && o->save_logits)
@@ -91,19 +85,16 @@ static error_t parse_selection(int key, char *text, struct argp_state *state)
         o->split = true;
         return e;
     case KEY_PART:
-        o->detail_only = "--part";
+        o->split = true;
         return cli_choice(state, "--part", text, parts, &o->part);
     case KEY_INDEX:
-        o->detail_only = "--index";
         o->index = text;
         return 0;
     case KEY_N_BINS:
-        o->detail_only = "--bins";
         e = cli_integer(state, "--bins", text, 1, SL_ASSESSMENT_MAX_BINS, &n);
         o->n_bins = (int)n;
         return e;
     case KEY_BOOTSTRAP:
-        o->detail_only = "--bootstrap";
         e = cli_integer(state, "--bootstrap", text, 0, 1000000, &n);
         o->resamples = (int)n;
         return e;
@@ -115,38 +106,33 @@ static error_t parse_selection(int key, char *text, struct argp_state *state)
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     options *o = state->input;
+    o->detail |= key >= KEY_DETAIL && key <= KEY_SAVE_LOGITS;
     switch (key) {
     case KEY_DETAIL:
-        o->detail = true;
         return 0;
     case KEY_PREDICTIONS:
         o->predictions = true;
         return add_file(o, text);
     case KEY_LABELS:
-        o->detail_only = "--labels";
         o->labels = text;
         return 0;
     case KEY_HARD_LABELS:
-        o->detail_only = "--hard-labels";
         o->hard_labels = text;
         return 0;
     case KEY_PER_CLASS:
-        o->detail_only = "--per-class";
         o->classes = true;
         return 0;
     case KEY_RELIABILITY:
-        o->detail_only = "--reliability";
         o->bins = true;
         return 0;
     case KEY_CSV:
-        o->detail_only = "--csv";
         o->csv = true;
         return 0;
     case KEY_SAVE_LOGITS:
-        o->detail_only = "--save-logits";
         o->save_logits = text;
         return 0;
     case ARGP_KEY_ARG:
+        o->detail |= o->n_files > 0; /* several are shown side by side */
         return add_file(o, text);
     case ARGP_KEY_END:
         return check(o, state);
@@ -319,7 +305,7 @@ int cmd_evaluate(const cli_command *self, int argc, char **argv)
     sl_status st = sl_alloc(&o.files, (size_t)argc, sizeof *o.files, &err);
     int code = st ? cli_end(&o.common, st, &err) : cli_parse(self, &argp, argc, argv, &o);
     if (!code) {
-        st = o.detail || o.predictions ? score_in_detail(&o, &err) : score_everywhere(&o, &err);
+        st = o.detail ? score_in_detail(&o, &err) : score_everywhere(&o, &err);
         code = cli_end(&o.common, st, &err);
     }
     free(o.files);

@@ -15,8 +15,7 @@ typedef struct {
     const char **files; /* (n_files) models, or predictions */
     size_t n_files;
     bool predictions;        /* what the files are */
-    bool detail;             /* wanted; predictions imply it */
-    const char *detail_only; /* an option that was given and says nothing without detail */
+    bool detail;             /* wanted; the options of it, predictions and several files imply it */
     const char *labels;      /* human labels; NULL: the data folder's */
     const char *hard_labels; /* NULL: the predictions' own, or the data folder's */
     const char *index;       /* file of images; NULL: all, or by split */
