@@ -100,6 +100,16 @@ static sl_status show_classes(const cli_evaluation *e, size_t model, uint32_t *w
     return st;
 }
 
+/* A bin's bound. Near 1, where most confidences of a good model are, its distance to 1 tells. */
+static const char *write_bound(char out[16], double p)
+{
+    if (p > 0.9995 && p < 1)
+        snprintf(out, 16, "1-%.1e", 1 - p);
+    else
+        snprintf(out, 16, "%.4f", p);
+    return out;
+}
+
 static sl_status show_bins(const cli_evaluation *e, size_t model, sl_bins kind, sl_error *err)
 {
     sl_calibration_bin bins[SL_ASSESSMENT_MAX_BINS];
@@ -113,9 +123,11 @@ static sl_status show_bins(const cli_evaluation *e, size_t model, sl_bins kind, 
     for (size_t i = 0; i < 4 && !st; i++)
         st = sl_table_cell(table, err, "%s", heads[i]);
     for (int b = 0; b < a->n_bins && !st; b++) {
+        char low[16], high[16];
         if (bins[b].n == 0)
             continue;
-        st = sl_table_cell(table, err, "%.4f to %.4f", bins[b].low, bins[b].high);
+        st = sl_table_cell(table, err, "%s to %s", write_bound(low, bins[b].low),
+                           write_bound(high, bins[b].high));
         if (!st)
             st = sl_table_cell(table, err, "%llu", (unsigned long long)bins[b].n);
         if (!st)

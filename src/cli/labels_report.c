@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { KEY_SPLITS = 0x100, KEY_BOOTSTRAP, KEY_PRIOR, KEY_ERROR, KEY_TOP, KEY_HARD_LABELS };
 
@@ -143,9 +144,19 @@ static void show_people(const report *r)
     put_spread("completion time, minutes", &r->d.minutes, 1, 1, "");
 }
 
+/* Whether columns can be headed by names; else numbers do, and the rows say whose. */
+static bool names_fit(const report *r)
+{
+    bool fit = r->d.n_classes <= 12;
+    for (int c = 0; c < r->d.n_classes && fit; c++)
+        fit = strlen(r->names[c]) <= 12;
+    return fit;
+}
+
 static sl_status show_confusion(const report *r, sl_error *err)
 {
     const size_t k = (size_t)r->d.n_classes;
+    const bool by_name = names_fit(r);
     sl_table *table;
     if (r->d.image_accuracy.n == 0)
         return SL_OK;
@@ -153,17 +164,20 @@ static sl_status show_confusion(const report *r, sl_error *err)
     if (!st)
         st = sl_table_cell(table, err, "true, by choice, %%");
     for (size_t c = 0; c < k && !st; c++)
-        st = sl_table_cell(table, err, "%.6s", r->names[c]);
+        st = by_name ? sl_table_cell(table, err, "%s", r->names[c])
+                     : sl_table_cell(table, err, "%zu", c);
     if (!st)
         st = sl_table_cell(table, err, "n");
     for (size_t t = 0; t < k && !st; t++) {
         int64_t n = 0;
         for (size_t c = 0; c < k; c++)
             n += r->d.confusion[t * k + c];
-        st = sl_table_cell(table, err, "%s", r->names[t]);
+        st = by_name ? sl_table_cell(table, err, "%s", r->names[t])
+                     : sl_table_cell(table, err, "%zu %s", t, r->names[t]);
         for (size_t c = 0; c < k && !st; c++)
-            st = sl_table_cell(table, err, "%.2f",
-                               100 * (double)r->d.confusion[t * k + c] / (double)n);
+            st = n > 0 ? sl_table_cell(table, err, "%.2f",
+                                       100 * (double)r->d.confusion[t * k + c] / (double)n)
+                       : sl_table_cell(table, err, "-");
         if (!st)
             st = sl_table_cell(table, err, "%lld", (long long)n);
     }
