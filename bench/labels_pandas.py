@@ -12,8 +12,8 @@ import pandas as pd
 start = time.monotonic()
 trials = pd.read_csv(sys.argv[1])
 checks = trials[trials.is_attn_check == 1].groupby("annotator_id").correct_guess.mean()
-kept = checks.index[checks >= 0.75]
-judged = trials[(trials.is_attn_check == 0) & trials.annotator_id.isin(kept)]
+missed = checks.index[checks < 0.75]
+judged = trials[(trials.is_attn_check == 0) & ~trials.annotator_id.isin(missed)]
 counts = judged.groupby(["cifar10_test_set_idx", "chosen_label"]).size()
 counts = counts.unstack(fill_value=0).reindex(range(10000), fill_value=0)
 np.save(sys.argv[2], counts.to_numpy())
