@@ -17,7 +17,7 @@ fail() {
 "$program" reproduce --scale smoke --out r --threads 1 --jobs 2 2>said || fail "$(cat said)"
 for name in images.txt judgments.txt evaluation-{resnet_basic_8,wrn_10_1}.txt \
     table-{1,2,3}.{txt,md,tex,csv} confusion.svg report.html \
-    report-figures/{changes,curves-1,curves-2,examples,attack-1,attack-2}.{svg,pdf,png,gp,dat}; do
+    report-figures/{changes,curves-1,curves-2,examples,attack-1,attack-2}.{svg,pdf,png,gp}; do
     [ -s "r/report/$name" ] || fail "report/$name isn't there"
 done
 ! grep -Eo '(src|href)="[^#"]*"|url\([^)]*\)|@import' r/report/report.html ||
