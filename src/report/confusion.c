@@ -104,7 +104,8 @@ done:
 /* ---- several, without the diagonals ---- */
 
 #define CELL_CM 0.42
-#define NAMES_CM 2.0 /* room left of the first panel and under all */
+#define SIDE_CM 3.0  /* room left of the first panel */
+#define NAMES_CM 2.0 /* room under all */
 #define GAP_CM 0.5
 #define TITLE_CM 0.8
 #define SCALE_CM 2.2 /* room for the colours, to the right */
@@ -135,7 +136,7 @@ static void put_panel_cells(FILE *out, const sl_confusion_panel *panels, int n, 
 static void put_panel(FILE *out, const sl_confusion_panel *panel, int p, int n, double side,
                       double width, double height)
 {
-    const double left = NAMES_CM + p * (side + GAP_CM);
+    const double left = SIDE_CM + p * (side + GAP_CM);
 
     fputs("set title ", out);
     sl_figure_put_text(out, panel->title);
@@ -144,7 +145,7 @@ static void put_panel(FILE *out, const sl_confusion_panel *panel, int p, int n, 
             "set bmargin at screen %.4f\nset tmargin at screen %.4f\n",
             left / width, (left + side) / width, NAMES_CM / height, (NAMES_CM + side) / height);
     if (p == 1)
-        fputs("set format y ''\nunset ylabel\n", out);
+        fputs("unset ytics\nunset ylabel\n", out);
     if (p == n - 1)
         fprintf(out, "set colorbox user origin screen %.4f,%.4f size screen %.4f,%.4f\n",
                 (left + side + 0.3) / width, NAMES_CM / height, 0.35 / width, side / height);
@@ -156,7 +157,7 @@ static void put_panel(FILE *out, const sl_confusion_panel *panel, int p, int n, 
 sl_status sl_confusion_panels_draw(const char *path, const sl_confusion_panel *panels, int n, int k,
                                    const char *const *class_names, sl_error *err)
 {
-    const double side = CELL_CM * k, width = NAMES_CM + n * (side + GAP_CM) + SCALE_CM;
+    const double side = CELL_CM * k, width = SIDE_CM + n * (side + GAP_CM) + SCALE_CM;
     const double height = NAMES_CM + side + TITLE_CM;
     sl_figure *figure;
     FILE *data;
