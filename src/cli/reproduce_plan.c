@@ -1,6 +1,7 @@
 #include "cli/child.h"
 #include "cli/reproduce.h"
 
+#include <softlabel/model.h>
 #include <string.h>
 
 /* ---- a step ---- */
@@ -286,9 +287,23 @@ static sl_status split_models(reproduction *r, sl_error *err)
     return SL_OK;
 }
 
+/* Names of nothing are found before anything is done. */
+static sl_status check_models(const reproduction *r, sl_error *err)
+{
+    sl_status st = SL_OK;
+    for (size_t m = 0; m < r->n_models && !st && !r->pretrained; m++) {
+        sl_model *model = NULL;
+        st = sl_model_create(&model, r->models[m], 10, err);
+        sl_model_destroy(model);
+    }
+    return st;
+}
+
 sl_status reproduce_plan(reproduction *r, sl_error *err)
 {
     sl_status st = split_models(r, err);
+    if (!st)
+        st = check_models(r, err);
     if (!st)
         st = plan_data(r, err);
     for (size_t m = 0; m < r->n_models && !st; m++) {

@@ -81,7 +81,7 @@ static sl_conformance_bounds bfloat16_bounds(int convolutions, const json_t *dev
         .train_logits = train,
         .train_loss = train,
         .input_grad = { eval_direction, 2 * eval_direction, INFINITY, INFINITY },
-        .grads = { 3 * train_direction, 3 * train_direction, fmin(0.5, train_direction),
+        .grads = { 5 * train_direction, 5 * train_direction, fmin(0.5, train_direction),
                    train_direction },
         .buffers = { eval, eval, INFINITY, INFINITY },
     };

@@ -59,7 +59,7 @@ static sl_status plan_steps(sl_plan *plan, sl_error *err)
         if (!backend_of(plan)->supports(p->dev, &step->op))
             st = sl_error_set(
                 err, SL_EUNSUPPORTED, "device '%s' can't compute this%s", backend_of(plan)->name,
-                step->op.x.dtype == SL_DTYPE_BF16
+                p->options.dtype == SL_DTYPE_BF16
                     ? " in bf16: 'cpu' does, on a processor with AVX-512; else use f32"
                     : "");
         else
