@@ -131,11 +131,11 @@ static void put_panel(FILE *script, const sl_curves_column *columns, int n, int 
         if (measured(columns, n, c, accuracy) == 0)
             continue;
         fprintf(script,
-                "%s name.\".%d.dat\" using 1:%d with %s title '%s' linewidth 1.5 dashtype "
-                "%s linecolor rgb \"%s\"",
+                "%s name.\".%d.dat\" using 1:%d with %s linewidth 1.5 dashtype %s linecolor rgb "
+                "\"%s\" title '%s'",
                 put++ ? ", \\\n    " : "plot", at + 1, 2 + c + (accuracy ? SL_CURVE_COUNT : 0),
                 points < columns[at].curves->n ? "linespoints pointtype 7 pointsize 0.3" : "lines",
-                lines[c].title, lines[c].dash, lines[c].colour);
+                lines[c].dash, lines[c].colour, lines[c].title);
     }
     fputc('\n', script);
 }
