@@ -92,7 +92,7 @@ const char *planted_attack(const char *dir)
     fputs("{\"format\": \"softlabel-attack-1\", \"models\": [", out);
     put_model(out, "ab", 1, 5, 0.8, 0.1);
     for (int i = 0; i < PLANTED_RUNS; i++) {
-        char sha256[8];
+        char sha256[16];
         snprintf(sha256, sizeof sha256, "r%d", i);
         fputs(", ", out);
         put_model(out, sha256, 0.5 + 0.01 * i, 2 + 0.1 * i, 0.9 - 0.01 * i, 0.3 - 0.01 * i);
