@@ -8,7 +8,10 @@
 
 /* Channels are padded to a multiple of this. */
 static const size_t multiple_of[] = {
-    [SL_LAYOUT_PLAIN] = 1, [SL_LAYOUT_BLOCKED16] = 16, [SL_LAYOUT_CHANNELS_LAST8] = 8
+    [SL_LAYOUT_PLAIN] = 1,
+    [SL_LAYOUT_BLOCKED8] = 8,
+    [SL_LAYOUT_BLOCKED16] = 16,
+    [SL_LAYOUT_CHANNELS_LAST8] = 8,
 };
 
 /* Channels that memory holds for an image. */

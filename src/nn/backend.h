@@ -87,6 +87,7 @@ SL_CHECK sl_status sl_dtype_parse(sl_dtype *out, const char *name, sl_error *err
 
 typedef enum {
     SL_LAYOUT_PLAIN,          /* n, c, h, w */
+    SL_LAYOUT_BLOCKED8,       /* n, ceil(c/8), h, w, 8: channels padded with zeros to 8 */
     SL_LAYOUT_BLOCKED16,      /* n, ceil(c/16), h, w, 16: channels padded with zeros to 16 */
     SL_LAYOUT_CHANNELS_LAST8, /* n, h, w, c: channels padded with zeros to a multiple of 8 */
 } sl_layout;

@@ -444,7 +444,10 @@ static bool others_are_left(const sl_desc *desc, const void *packed, int before)
     all.stored = 0;
     float *plain = NULL;
     size_t pixels = (size_t)all.h * (size_t)all.w, c0 = (size_t)desc->c, c1 = (size_t)all.c;
-    size_t untouched = desc->layout == SL_LAYOUT_BLOCKED16 ? (c0 + 15) / 16 * 16 : c0;
+    size_t block = desc->layout == SL_LAYOUT_BLOCKED16  ? 16
+                   : desc->layout == SL_LAYOUT_BLOCKED8 ? 8
+                                                        : 1;
+    size_t untouched = (c0 + block - 1) / block * block;
     bool left = !sl_alloc(&plain, activation_count(&all), sizeof *plain, NULL);
     if (left)
         sl_activation_unpack(&all, packed, plain);

@@ -427,11 +427,11 @@ static void bf16_conversions(void **state)
         const sl_vector_kernels *vector = ((sl_cpu_device *)forms[f].dev)->vector;
         for (uint32_t i = 0; i < 2 * UPPERS * LOWERS; i++) {
             uint32_t bits = uppers[i / 2 % UPPERS] << 16 | lowers[i / 2 / UPPERS] | i % 2 << 31;
-            float values[SL_BLOCK] = { 0 };
-            sl_bf16 got[SL_BLOCK];
-            memcpy(&values[i % SL_BLOCK], &bits, sizeof bits);
+            float values[SL_MAX_BLOCK] = { 0 };
+            sl_bf16 got[SL_MAX_BLOCK];
+            memcpy(&values[i % (uint32_t)vector->lanes], &bits, sizeof bits);
             vector->of[SL_DTYPE_BF16].tile_fill(got, 1, values);
-            for (int c = 0; c < SL_BLOCK; c++)
+            for (int c = 0; c < vector->lanes; c++)
                 assert_int_equal(got[c], sl_bf16_from_float(values[c]));
         }
     }

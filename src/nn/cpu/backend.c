@@ -64,8 +64,9 @@ static sl_status device_open(sl_device **out, const char *spec, int threads, sl_
 
 static sl_layout layout(const sl_device *dev, int c, int h, int w)
 {
-    (void)dev, (void)c, (void)h, (void)w;
-    return SL_LAYOUT_BLOCKED16;
+    (void)c, (void)h, (void)w;
+    return ((const sl_cpu_device *)dev)->vector->lanes == 8 ? SL_LAYOUT_BLOCKED8
+                                                            : SL_LAYOUT_BLOCKED16;
 }
 
 static bool supports(const sl_device *dev, const sl_op *op)

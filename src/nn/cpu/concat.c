@@ -26,25 +26,25 @@ static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, 
     (void)scratch, (void)err;
     const sl_desc *x = &k->base.op.x, *y = &k->base.op.y;
     const sl_tile_loops *loops = &k->dev->vector->tiles->of[x->dtype];
-    size_t first = (size_t)k->base.op.channel / SL_BLOCK;
-    int shift = k->base.op.channel % SL_BLOCK;
-    size_t blocks = sl_cpu_blocks_of(shift + x->c), tiles = (size_t)x->n * blocks;
+    const int size = sl_cpu_block(x), shift = k->base.op.channel % size;
+    size_t first = (size_t)(k->base.op.channel / size);
+    size_t blocks = sl_cpu_blocks_of(x, shift + x->c), tiles = (size_t)x->n * blocks;
 #pragma omp parallel for schedule(static)
     for (size_t t = 0; t < tiles; t++) {
         size_t image = t / blocks, b = t % blocks;
         const void *low = tile_of(x, in[0], image, b - 1, b > 0);
         const void *high = tile_of(x, in[0], image, b, b < sl_cpu_blocks(x));
         loops->splice(low, high, place_of(y, out[0], image, first + b), sl_cpu_pixels(x), shift,
-                      b == 0 ? shift : 0, sl_cpu_lanes_of(shift + x->c, b));
+                      b == 0 ? shift : 0, sl_cpu_lanes_of(x, shift + x->c, b));
     }
     return SL_OK;
 }
 
 enum { CHUNK = 64 }; /* pixels: 4 KiB of float32 */
 
-/* Of the 16 channels of block b of x, and so not as they lie in the blocks of y. */
+/* Of the channels of block b of x, and so not as they lie in the blocks of y. */
 typedef struct {
-    float mean[SL_BLOCK], slope[SL_BLOCK], offset[SL_BLOCK];
+    float mean[SL_MAX_BLOCK], slope[SL_MAX_BLOCK], offset[SL_MAX_BLOCK];
 } terms;
 
 static terms terms_of(const sl_op *op, const void *const *in, size_t b)
@@ -52,8 +52,8 @@ static terms terms_of(const sl_op *op, const void *const *in, size_t b)
     const float *mean = in[SL_CONCAT_BWD_MEAN], *slope = in[SL_CONCAT_BWD_SLOPE];
     const float *offset = in[SL_CONCAT_BWD_OFFSET];
     terms t = { 0 };
-    for (int c = 0; c < sl_cpu_lanes_of(op->x.c, b); c++) {
-        size_t i = (size_t)op->channel + b * SL_BLOCK + (size_t)c;
+    for (int c = 0; c < sl_cpu_lanes(&op->x, b); c++) {
+        size_t i = (size_t)op->channel + b * (size_t)sl_cpu_block(&op->x) + (size_t)c;
         t.mean[c] = mean[i];
         t.slope[c] = slope[i];
         t.offset[c] = offset[i];
@@ -67,8 +67,8 @@ static void write_tile(const sl_cpu_kernel *k, const void *low, const void *high
 {
     const sl_desc *d = &k->base.op.x;
     const sl_tile_loops *loops = &k->dev->vector->tiles->of[d->dtype];
-    size_t pixels = sl_cpu_pixels(d), pixel = SL_BLOCK * sl_dtype_size(d->dtype);
-    float chunk[CHUNK * SL_BLOCK]; /* or so many of a smaller type */
+    size_t pixels = sl_cpu_pixels(d), pixel = sl_cpu_pixel_bytes(d);
+    float chunk[CHUNK * SL_MAX_BLOCK]; /* or so many of a smaller type */
     loops->splice(low, high, dx, pixels, shift, 0, lanes);
     for (size_t p = 0; p < (low_x ? pixels : 0); p += CHUNK) {
         size_t n = pixels - p < CHUNK ? pixels - p : CHUNK;
@@ -85,19 +85,19 @@ static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *o
     (void)scratch, (void)err;
     const sl_desc *x = &k->base.op.x, *y = &k->base.op.y;
     const void *dy = in[SL_CONCAT_BWD_DY], *forward = in[SL_CONCAT_BWD_X];
-    size_t first = (size_t)k->base.op.channel / SL_BLOCK, blocks = sl_cpu_blocks(x);
-    size_t stored = sl_cpu_blocks_of(sl_desc_stored(y)), tiles = (size_t)x->n * blocks;
-    int shift = SL_BLOCK - k->base.op.channel % SL_BLOCK;
+    const int size = sl_cpu_block(x), shift = size - k->base.op.channel % size;
+    size_t first = (size_t)(k->base.op.channel / size), blocks = sl_cpu_blocks(x);
+    size_t stored = sl_cpu_blocks_of(y, sl_desc_stored(y)), tiles = (size_t)x->n * blocks;
 #pragma omp parallel for schedule(static)
     for (size_t t = 0; t < tiles; t++) {
         size_t image = t / blocks, b = t % blocks;
         bool next = first + b + 1 < stored;
-        const terms t16 = forward ? terms_of(&k->base.op, in, b) : (terms){ 0 };
+        const terms t_of_block = forward ? terms_of(&k->base.op, in, b) : (terms){ 0 };
         write_tile(k, tile_of(y, dy, image, first + b, true),
                    tile_of(y, dy, image, first + b + 1, next),
                    tile_of(y, forward, image, first + b, forward),
                    tile_of(y, forward, image, first + b + 1, forward && next),
-                   place_of(x, out[0], image, b), shift, sl_cpu_lanes_of(x->c, b), &t16);
+                   place_of(x, out[0], image, b), shift, sl_cpu_lanes(x, b), &t_of_block);
     }
     return SL_OK;
 }

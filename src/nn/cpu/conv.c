@@ -13,22 +13,22 @@ static bool supports(const sl_op *op)
 }
 
 /* The pass as oneDNN is told of it. It would run plain loops, a hundred times slower, where fewer
- * than 16 channels go in or out, and for some passes over a plain x (the network's input) to other
- * than whole blocks. But blocked activations have zeros behind their channels, so that whole blocks
- * do, with zeros in the weights for what they add. Plain loops, too, would find the gradient of a
- * plain x: that is a blocked one first. */
+ * than a block's channels go in or out, and for some passes over a plain x (the network's input) to
+ * other than whole blocks. But blocked activations have zeros behind their channels, so that whole
+ * blocks do, with zeros in the weights for what they add. Plain loops, too, would find the gradient
+ * of a plain x: that is a blocked one first. */
 static sl_op told(const sl_op *op)
 {
     sl_op whole = *op;
     if (op->kind == SL_OP_CONV_BWD_DATA)
-        whole.x.layout = SL_LAYOUT_BLOCKED16;
+        whole.x.layout = op->y.layout;
     sl_desc *const sides[2] = { &whole.x, &whole.y };
     bool widen = whole.x.layout == SL_LAYOUT_PLAIN;
     for (int i = 0; i < 2; i++)
-        widen |= sides[i]->layout == SL_LAYOUT_BLOCKED16 && sides[i]->c < SL_BLOCK;
+        widen |= sl_cpu_is_blocked(sides[i]) && sides[i]->c < sl_cpu_block(sides[i]);
     for (int i = 0; i < 2 && widen; i++) {
-        if (sides[i]->layout == SL_LAYOUT_BLOCKED16)
-            sides[i]->c = (int)sl_cpu_blocks(sides[i]) * SL_BLOCK;
+        if (sl_cpu_is_blocked(sides[i]))
+            sides[i]->c = (int)sl_cpu_blocks(sides[i]) * sl_cpu_block(sides[i]);
     }
     return whole;
 }
@@ -57,10 +57,6 @@ static size_t blocked_dx_bytes(const sl_op *op, const sl_op *whole)
 static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
 {
     const sl_op *op = &k->base.op, whole = told(op);
-    if (op->x.dtype == SL_DTYPE_BF16 && !sl_onednn_has_bf16())
-        return sl_error_set(err, SL_EUNSUPPORTED,
-                            "convolutions in bfloat16 need a processor with AVX-512 (BW, DQ, VL), "
-                            "use float32 here");
     if (sl_cpu_conv_has_few_pixels(op))
         return sl_cpu_conv_weights_plan(k, scratch_bytes, err);
     sl_status st = SL_OK;
@@ -144,7 +140,7 @@ static sl_status run_bwd_data(sl_cpu_kernel *k, const void *const *in, void *con
     sl_status st = sl_onednn_conv_run(k->conv, dx, source(in[SL_CONV_BWD_DATA_DY]), weight, NULL,
                                       sl_cpu_to(scratch, blocked), err);
     sl_desc from = op->x;
-    from.layout = SL_LAYOUT_BLOCKED16;
+    from.layout = whole.x.layout;
     if (!st && blocked)
         sl_cpu_convert_between(k->dev, &from, dx, &op->x, out[0]);
     return st;

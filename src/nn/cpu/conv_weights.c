@@ -14,7 +14,7 @@ enum { FEW_PIXELS = 4, ALIGN = 64 };
 
 bool sl_cpu_conv_has_few_pixels(const sl_op *op)
 {
-    return op->kind == SL_OP_CONV_BWD_WEIGHTS && op->x.layout == SL_LAYOUT_BLOCKED16 &&
+    return op->kind == SL_OP_CONV_BWD_WEIGHTS && sl_cpu_is_blocked(&op->x) &&
            op->y.h * op->y.w <= FEW_PIXELS;
 }
 
@@ -50,12 +50,13 @@ sl_status sl_cpu_conv_weights_plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_e
 static inline void lay_rows(const sl_op *op, const void *dy, void *rows, size_t image, size_t size)
 {
     size_t pixels = sl_cpu_pixels(&op->y), channels = (size_t)op->y.c;
+    size_t step = (size_t)sl_cpu_block(&op->y);
     for (size_t block = 0; block < sl_cpu_blocks(&op->y); block++) {
         const unsigned char *from = sl_cpu_at(dy, sl_cpu_tile(&op->y, image, block) * size);
-        size_t lanes = (size_t)sl_cpu_lanes_of(op->y.c, block);
+        size_t lanes = (size_t)sl_cpu_lanes(&op->y, block);
         for (size_t p = 0; p < pixels; p++)
-            memcpy(sl_cpu_to(rows, ((image * pixels + p) * channels + block * SL_BLOCK) * size),
-                   from + p * SL_BLOCK * size, lanes * size);
+            memcpy(sl_cpu_to(rows, ((image * pixels + p) * channels + block * step) * size),
+                   from + p * step * size, lanes * size);
     }
 }
 
@@ -67,8 +68,9 @@ static inline void lay_tap(const sl_op *op, const void *x, size_t image, int h, 
     size_t pixel = inside ? (size_t)h * (size_t)op->x.w + (size_t)w : 0;
     for (size_t block = 0; block < sl_cpu_blocks(&op->x); block++) {
         size_t tile = sl_cpu_tile(&op->x, image, block);
-        const unsigned char *from = sl_cpu_at(x, (tile + pixel * SL_BLOCK) * size);
-        for (int c = 0; c < sl_cpu_lanes_of(op->x.c, block); c++, to += step * size) {
+        const unsigned char *from =
+            sl_cpu_at(x, (tile + pixel * (size_t)sl_cpu_block(&op->x)) * size);
+        for (int c = 0; c < sl_cpu_lanes(&op->x, block); c++, to += step * size) {
             if (inside)
                 memcpy(to, from + (size_t)c * size, size);
             else

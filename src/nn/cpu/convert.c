@@ -34,16 +34,18 @@ void sl_cpu_convert_between(const sl_cpu_device *dev, const sl_desc *x, const vo
                             const sl_desc *y, void *into)
 {
     const sl_tile_kernels *kernels = dev->vector->tiles;
-    size_t blocks = sl_cpu_blocks(x), pixels = sl_cpu_pixels(x), tiles = (size_t)x->n * blocks;
+    const sl_desc *blocked = x->layout == SL_LAYOUT_PLAIN ? y : x;
+    size_t blocks = sl_cpu_blocks(blocked), size = (size_t)sl_cpu_block(blocked);
+    size_t pixels = sl_cpu_pixels(x), tiles = (size_t)x->n * blocks;
     if (x->layout == y->layout) {
         convert_all(kernels, x, from, y, into);
         return;
     }
 #pragma omp parallel for schedule(static)
     for (size_t t = 0; t < tiles; t++) {
-        int lanes = sl_cpu_lanes_of(x->c, t % blocks);
-        size_t tile = t * pixels * SL_BLOCK;
-        size_t planes = (t / blocks * (size_t)x->c + t % blocks * SL_BLOCK) * pixels;
+        int lanes = sl_cpu_lanes(blocked, t % blocks);
+        size_t tile = t * pixels * size;
+        size_t planes = (t / blocks * (size_t)x->c + t % blocks * size) * pixels;
         if (x->layout == SL_LAYOUT_PLAIN)
             kernels->interleave(at(x, from, planes), to(y, into, tile), pixels, lanes, x->dtype,
                                 y->dtype);

@@ -1,5 +1,6 @@
 /* Shared by the files of the cpu backend: oneDNN's convolutions and matrix products, own vector
- * code for everything between them. Activations are blocked by 16 channels, pooled ones plain. */
+ * code for everything between them. Activations are blocked by as many channels as a vector
+ * register holds numbers, 16 or 8 (vector.h's lanes); pooled ones are plain. */
 #ifndef NN_CPU_CPU_H
 #define NN_CPU_CPU_H
 
@@ -7,7 +8,7 @@
 #include "nn/cpu/onednn.h"
 #include "nn/cpu/vector.h"
 
-enum { SL_BLOCK = 16 }; /* channels side by side in a blocked activation */
+enum { SL_MAX_BLOCK = 16 }; /* channels side by side in a blocked activation, at most */
 
 typedef struct {
     sl_device_base base;
@@ -49,33 +50,57 @@ extern const sl_cpu_op sl_cpu_conv, sl_cpu_conv_bwd_data, sl_cpu_conv_bwd_weight
 void sl_cpu_convert_between(const sl_cpu_device *dev, const sl_desc *x, const void *from,
                             const sl_desc *y, void *into);
 
-/* Blocks that so many channels fill, and how many of them the given block holds: 0 behind the
- * last, 16 but in the last. */
-static inline size_t sl_cpu_blocks_of(int channels)
+static inline bool sl_cpu_is_blocked(const sl_desc *d)
 {
-    return ((size_t)channels + SL_BLOCK - 1) / SL_BLOCK;
-}
-static inline int sl_cpu_lanes_of(int channels, size_t block)
-{
-    int left = channels - (int)block * SL_BLOCK;
-    return left < 0 ? 0 : left < SL_BLOCK ? left : SL_BLOCK;
+    return d->layout == SL_LAYOUT_BLOCKED8 || d->layout == SL_LAYOUT_BLOCKED16;
 }
 
-/* x and y blocked, of one dtype. */
+/* Channels side by side in a blocked activation. */
+static inline int sl_cpu_block(const sl_desc *d)
+{
+    return d->layout == SL_LAYOUT_BLOCKED8 ? 8 : 16;
+}
+
+/* Blocks, of d's size, that so many channels fill, and how many of them the given block holds: 0
+ * behind the last, all that it can but in the last. */
+static inline size_t sl_cpu_blocks_of(const sl_desc *d, int channels)
+{
+    return (size_t)((channels + sl_cpu_block(d) - 1) / sl_cpu_block(d));
+}
+static inline int sl_cpu_lanes_of(const sl_desc *d, int channels, size_t block)
+{
+    int size = sl_cpu_block(d), left = channels - (int)block * size;
+    return left < 0 ? 0 : left < size ? left : size;
+}
+
+/* x and y blocked alike, of one dtype. */
 static inline bool sl_cpu_blocked_alike(const sl_op *op)
 {
-    return op->x.layout == SL_LAYOUT_BLOCKED16 && op->y.layout == SL_LAYOUT_BLOCKED16 &&
-           op->x.dtype == op->y.dtype;
+    return sl_cpu_is_blocked(&op->x) && op->x.layout == op->y.layout && op->x.dtype == op->y.dtype;
 }
 
-/* Blocks of an activation's channels, and pixels of one image. */
+/* Blocks of an activation's channels, and channels in one of them. */
 static inline size_t sl_cpu_blocks(const sl_desc *d)
 {
-    return sl_cpu_blocks_of(d->c);
+    return sl_cpu_blocks_of(d, d->c);
 }
+static inline int sl_cpu_lanes(const sl_desc *d, size_t block)
+{
+    return sl_cpu_lanes_of(d, d->c, block);
+}
+
+/* Pixels of one image; bytes of one pixel of a block, and of all of them. */
 static inline size_t sl_cpu_pixels(const sl_desc *d)
 {
     return (size_t)d->h * (size_t)d->w;
+}
+static inline size_t sl_cpu_pixel_bytes(const sl_desc *d)
+{
+    return (size_t)sl_cpu_block(d) * sl_dtype_size(d->dtype);
+}
+static inline size_t sl_cpu_tile_bytes(const sl_desc *d)
+{
+    return sl_cpu_pixels(d) * sl_cpu_pixel_bytes(d);
 }
 
 /* p plus so many bytes; NULL stays NULL. */
@@ -98,13 +123,14 @@ static inline bool sl_cpu_alike(const sl_desc *a, const sl_desc *b)
 /* For kinds whose x and y are both whole, blocked, and of one dtype. */
 static inline bool sl_cpu_blocked_whole(const sl_op *op)
 {
-    return op->x.layout == SL_LAYOUT_BLOCKED16 && sl_cpu_alike(&op->x, &op->y);
+    return sl_cpu_is_blocked(&op->x) && sl_cpu_alike(&op->x, &op->y);
 }
 
-/* One image's block of 16 channels: where it starts in a blocked activation, in numbers. */
+/* One image's block of channels: where it starts in a blocked activation, in numbers. */
 static inline size_t sl_cpu_tile(const sl_desc *d, size_t image, size_t block)
 {
-    return (image * sl_cpu_blocks_of(sl_desc_stored(d)) + block) * sl_cpu_pixels(d) * SL_BLOCK;
+    return (image * sl_cpu_blocks_of(d, sl_desc_stored(d)) + block) * sl_cpu_pixels(d) *
+           (size_t)sl_cpu_block(d);
 }
 
 #endif

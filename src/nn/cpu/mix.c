@@ -3,19 +3,14 @@
 
 #include <string.h>
 
-static size_t tile_bytes(const sl_desc *d)
-{
-    return sl_cpu_pixels(d) * SL_BLOCK * sl_dtype_size(d->dtype);
-}
-
 static sl_status run_shake(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
                            sl_error *err)
 {
     (void)scratch, (void)err;
     const sl_desc *d = &k->base.op.y;
     const sl_tile_loops *loops = &k->dev->vector->tiles->of[d->dtype];
-    size_t blocks = sl_cpu_blocks(d), bytes = tile_bytes(d), tiles = (size_t)d->n * blocks;
-    size_t residual_blocks = sl_cpu_blocks_of(sl_op_residual_c(&k->base.op));
+    size_t blocks = sl_cpu_blocks(d), bytes = sl_cpu_tile_bytes(d), tiles = (size_t)d->n * blocks;
+    size_t residual_blocks = sl_cpu_blocks_of(d, sl_op_residual_c(&k->base.op));
     const unsigned char *a = in[SL_SHAKE_A], *b = in[SL_SHAKE_B], *residual = in[SL_SHAKE_RESIDUAL];
     const float *alpha = in[SL_SHAKE_ALPHA];
     unsigned char *y = out[0];
@@ -37,7 +32,7 @@ static sl_status run_shake_bwd(sl_cpu_kernel *k, const void *const *in, void *co
     (void)scratch, (void)err;
     const sl_desc *d = &k->base.op.y;
     const sl_tile_loops *loops = &k->dev->vector->tiles->of[d->dtype];
-    size_t blocks = sl_cpu_blocks(d), bytes = tile_bytes(d), tiles = (size_t)d->n * blocks;
+    size_t blocks = sl_cpu_blocks(d), bytes = sl_cpu_tile_bytes(d), tiles = (size_t)d->n * blocks;
     const unsigned char *dy = in[SL_SHAKE_BWD_DY];
     const float *beta = in[SL_SHAKE_BWD_BETA];
     unsigned char *da = out[SL_SHAKE_BWD_DA], *db = out[SL_SHAKE_BWD_DB];
@@ -55,15 +50,15 @@ static sl_status run_dropout(sl_cpu_kernel *k, const void *const *in, void *cons
     (void)scratch, (void)err;
     const sl_desc *d = &k->base.op.x;
     const sl_tile_loops *loops = &k->dev->vector->tiles->of[d->dtype];
-    size_t blocks = sl_cpu_blocks(d), bytes = tile_bytes(d), tiles = (size_t)d->n * blocks;
-    size_t pixels = sl_cpu_pixels(d);
+    size_t blocks = sl_cpu_blocks(d), bytes = sl_cpu_tile_bytes(d), tiles = (size_t)d->n * blocks;
+    size_t pixels = sl_cpu_pixels(d), size = (size_t)sl_cpu_block(d);
     const unsigned char *x = in[SL_DROPOUT_X];
     unsigned char *y = out[0];
     uint64_t key;
     memcpy(&key, in[SL_DROPOUT_KEY], sizeof key);
 #pragma omp parallel for schedule(static)
     for (size_t t = 0; t < tiles; t++) {
-        uint64_t channel = t / blocks * (uint64_t)d->c + t % blocks * SL_BLOCK;
+        uint64_t channel = t / blocks * (uint64_t)d->c + t % blocks * size;
         loops->dropout(x + t * bytes, y + t * bytes, pixels, key, channel * pixels,
                        k->base.op.rate);
     }

@@ -28,8 +28,8 @@ void sl_norm_set_factors(const sl_norm_extent *e, const float *mean, const float
 {
     memset(factors, 0, e->blocks * sizeof *factors);
     for (size_t i = 0; i < e->channels; i++) {
-        sl_norm_block_factors *f = &factors[i / SL_BLOCK];
-        size_t c = i % SL_BLOCK;
+        sl_norm_block_factors *f = &factors[i / e->block];
+        size_t c = i % e->block;
         f->mean[c] = mean[i];
         f->scale[c] = inv_std[i] * weight[i];
         f->shift[c] = bias ? bias[i] : 0;
@@ -61,19 +61,19 @@ static vectors vectors_of(const void *const *in, void *const *out)
 /* Mean and sum of squared differences of a block's channels over all images, whose tiles are of
  * one size: the tiles' means have the same mean, and their spread adds to the squares. */
 static void combine_moments(const sl_norm_extent *e, const sl_norm_tile_sums *sums, size_t block,
-                            double mean[SL_BLOCK], double m2[SL_BLOCK])
+                            double mean[SL_MAX_BLOCK], double m2[SL_MAX_BLOCK])
 {
-    memset(mean, 0, SL_BLOCK * sizeof *mean);
-    memset(m2, 0, SL_BLOCK * sizeof *m2);
+    memset(mean, 0, e->block * sizeof *mean);
+    memset(m2, 0, e->block * sizeof *m2);
     for (size_t n = 0; n < e->images; n++) {
-        for (int c = 0; c < SL_BLOCK; c++)
+        for (size_t c = 0; c < e->block; c++)
             mean[c] += sums[n * e->blocks + block].a[c];
     }
-    for (int c = 0; c < SL_BLOCK; c++)
+    for (size_t c = 0; c < e->block; c++)
         mean[c] /= (double)e->images;
     for (size_t n = 0; n < e->images; n++) {
         const sl_norm_tile_sums *t = &sums[n * e->blocks + block];
-        for (int c = 0; c < SL_BLOCK; c++) {
+        for (size_t c = 0; c < e->block; c++) {
             double delta = t->a[c] - mean[c];
             m2[c] += t->b[c] + delta * delta * (double)e->pixels;
         }
@@ -83,7 +83,7 @@ static void combine_moments(const sl_norm_extent *e, const sl_norm_tile_sums *su
 /* The first block of which not all is known. */
 static size_t first_block(const sl_op *op)
 {
-    return (size_t)op->known / SL_BLOCK;
+    return (size_t)(op->known / sl_cpu_block(&op->x));
 }
 
 /* running = 0.9 running + 0.1 of the batch's, whose variance is unbiased. */
@@ -100,12 +100,12 @@ static void forward_block(const sl_op *op, const sl_norm_extent *e, const vector
                           const sl_norm_tile_sums *sums, size_t block,
                           sl_norm_block_factors *factors)
 {
-    double mean[SL_BLOCK], m2[SL_BLOCK];
+    double mean[SL_MAX_BLOCK], m2[SL_MAX_BLOCK];
     *factors = (sl_norm_block_factors){ 0 };
     if (op->batch_stats && block >= first_block(op))
         combine_moments(e, sums, block, mean, m2);
-    for (int c = 0; c < sl_cpu_lanes_of(op->x.c, block); c++) {
-        size_t i = block * SL_BLOCK + (size_t)c;
+    for (int c = 0; c < sl_cpu_lanes(&op->x, block); c++) {
+        size_t i = block * e->block + (size_t)c;
         bool known = i < (size_t)op->known;
         double var = (double)v->running_var[i];
         v->mean[i] = v->running_mean[i];

@@ -1,5 +1,5 @@
 /* Shared by norm.c and norm_bwd.c: how batch norm goes through blocked activations. Every tile (one
- * image's block of 16 channels) is summed by one thread in a fixed order, and tiles are combined in
+ * image's block of channels) is summed by one thread in a fixed order, and tiles are combined in
  * the order of the images, so that results don't depend on the number of threads. */
 #ifndef NN_CPU_NORM_H
 #define NN_CPU_NORM_H
@@ -8,17 +8,18 @@
 
 /* Two numbers a channel and tile: (mean, m2) forward, (sum dz, sum dz*(x-mean)) backward. */
 typedef struct {
-    double a[SL_BLOCK], b[SL_BLOCK];
+    double a[SL_MAX_BLOCK], b[SL_MAX_BLOCK];
 } sl_norm_tile_sums;
 
 /* Of each block of channels: y = (x - mean) * scale + shift; b and c are of the gradient. */
 typedef struct {
-    float mean[SL_BLOCK], scale[SL_BLOCK], shift[SL_BLOCK], b[SL_BLOCK], c[SL_BLOCK];
+    float mean[SL_MAX_BLOCK], scale[SL_MAX_BLOCK], shift[SL_MAX_BLOCK], b[SL_MAX_BLOCK],
+        c[SL_MAX_BLOCK];
 } sl_norm_block_factors;
 
 typedef struct {
-    size_t images, blocks, tiles, pixels, channels, tile_bytes;
-    int residual_c;
+    size_t images, blocks, tiles, pixels, channels, block, tile_bytes; /* block: channels of one */
+    const sl_op *op;
     size_t x_blocks;        /* an image of x: more than blocks where x is part of more channels */
     size_t residual_blocks; /* an image of the residual: fewer where it has fewer channels */
     double count;           /* of numbers a channel: images x pixels */
@@ -30,11 +31,12 @@ static inline sl_norm_extent sl_norm_extent_of(const sl_op *op)
                          .blocks = sl_cpu_blocks(&op->x),
                          .pixels = sl_cpu_pixels(&op->x),
                          .channels = (size_t)op->x.c,
-                         .residual_c = sl_op_residual_c(op),
-                         .x_blocks = sl_cpu_blocks_of(sl_desc_stored(&op->x)),
-                         .residual_blocks = sl_cpu_blocks_of(sl_op_residual_c(op)) };
+                         .block = (size_t)sl_cpu_block(&op->x),
+                         .tile_bytes = sl_cpu_tile_bytes(&op->x),
+                         .op = op,
+                         .x_blocks = sl_cpu_blocks_of(&op->x, sl_desc_stored(&op->x)),
+                         .residual_blocks = sl_cpu_blocks_of(&op->x, sl_op_residual_c(op)) };
     e.tiles = e.images * e.blocks;
-    e.tile_bytes = e.pixels * SL_BLOCK * sl_dtype_size(op->x.dtype);
     e.count = (double)e.images * (double)e.pixels;
     return e;
 }
@@ -58,7 +60,7 @@ static inline size_t sl_norm_residual_offset(const sl_norm_extent *e, size_t t)
 /* Channels of tile t that the residual has. */
 static inline int sl_norm_residual_lanes(const sl_norm_extent *e, size_t t)
 {
-    return sl_cpu_lanes_of(e->residual_c, t % e->blocks);
+    return sl_cpu_lanes_of(&e->op->x, sl_op_residual_c(e->op), t % e->blocks);
 }
 
 bool sl_norm_supports(const sl_op *op);

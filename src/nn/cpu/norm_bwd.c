@@ -20,16 +20,16 @@ static void backward_block(const sl_op *op, const sl_norm_extent *e, const void 
 {
     const float *weight = in[SL_NORM_BWD_WEIGHT], *inv_std = in[SL_NORM_BWD_INV_STD];
     float *d_weight = out[SL_NORM_BWD_D_WEIGHT], *d_bias = out[SL_NORM_BWD_D_BIAS];
-    double dz[SL_BLOCK] = { 0 }, dz_x[SL_BLOCK] = { 0 };
+    double dz[SL_MAX_BLOCK] = { 0 }, dz_x[SL_MAX_BLOCK] = { 0 };
     for (size_t n = 0; n < e->images; n++) {
         const sl_norm_tile_sums *t = &sums[n * e->blocks + block];
-        for (int c = 0; c < SL_BLOCK; c++) {
+        for (size_t c = 0; c < e->block; c++) {
             dz[c] += t->a[c];
             dz_x[c] += t->b[c];
         }
     }
-    for (int c = 0; c < sl_cpu_lanes_of(op->x.c, block); c++) {
-        size_t i = block * SL_BLOCK + (size_t)c;
+    for (int c = 0; c < sl_cpu_lanes(&op->x, block); c++) {
+        size_t i = block * e->block + (size_t)c;
         double s = (double)inv_std[i], scale = s * (double)weight[i];
         d_bias[i] = (float)dz[c];
         d_weight[i] = (float)(dz_x[c] * s);
@@ -65,8 +65,7 @@ static void apply_tile(const sl_cpu_kernel *k, const sl_norm_extent *e, const vo
     const void *dy = sl_cpu_at(in[SL_NORM_BWD_DY], y), *dy2 = sl_cpu_at(in[SL_NORM_BWD_DY2], y);
     const void *mask = sl_cpu_at(in[SL_NORM_BWD_Y], y);
     const float *shift = in[SL_NORM_BWD_BIAS] ? f->shift : NULL;
-    if (d_residual &&
-        sl_norm_residual_lanes(e, t) == sl_cpu_lanes_of((int)e->channels, t % e->blocks)) {
+    if (d_residual && sl_norm_residual_lanes(e, t) == sl_cpu_lanes(&e->op->x, t % e->blocks)) {
         dy = sl_cpu_at(d_residual, sl_norm_residual_offset(e, t));
         dy2 = mask = NULL;
         shift = NULL;

@@ -117,7 +117,9 @@ static md_borrowed md_borrow(const md_owned *md)
 
 static dnnl_format_tag_t activation_tag(const sl_desc *d)
 {
-    return d->layout == SL_LAYOUT_BLOCKED16 ? dnnl_nChw16c : dnnl_nchw;
+    if (d->layout == SL_LAYOUT_PLAIN)
+        return dnnl_nchw;
+    return d->layout == SL_LAYOUT_BLOCKED8 ? dnnl_nChw8c : dnnl_nChw16c;
 }
 
 /* What a convolution is made of, alive only while it is created. */

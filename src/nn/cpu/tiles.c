@@ -6,15 +6,15 @@
 #include "nn/cpu/lanes.h"
 #include <string.h>
 
-#define SELECT(condition, a, b) ((v16)(((v16i)(a) & (condition)) | ((v16i)(b) & ~(condition))))
+#define SELECT(condition, a, b) ((vfloat)(((vint)(a) & (condition)) | ((vint)(b) & ~(condition))))
 /* Does b replace a as the maximum so far? */
 #define BEATS(b, a) (((b) > (a)) | ((b) != (b)))
 
-/* to = 16 lanes of two vectors side by side, from lane start on */
+/* to = LANES of two vectors side by side, from lane start on */
 #ifdef __AVX512F__
-#define FROM_PAIR(to, low, high, start)                                                \
-    ((to) = (v16)_mm512_permutex2var_ps((__m512)(low), (__m512i)(ALL_LANES + (start)), \
-                                        (__m512)(high)))
+#define FROM_PAIR(to, low, high, start)                                                   \
+    ((to) = (vfloat)_mm512_permutex2var_ps((__m512)(low), (__m512i)(ALL_LANES + (start)), \
+                                           (__m512)(high)))
 #else
 #define FROM_PAIR(to, low, high, start) \
     do {                                \
@@ -67,7 +67,7 @@ static void convert(const void *x, void *y, size_t n, sl_dtype from, sl_dtype to
         convert_loop(x, y, n, false, true);
 }
 
-/* 16 pixels at a time: 16 planes' vectors, turned in the first-level cache, to 16 pixels. */
+/* LANES pixels at a time: as many planes' vectors, turned in the first-level cache, to pixels. */
 INLINE void interleave_loop(const void *planes, void *tile, size_t pixels, int lanes, bool from,
                             bool to)
 {

@@ -1,6 +1,7 @@
 /* The inner loops of what moves and mixes numbers between the layers: pooling, concatenation,
  * shake, dropout, conversion. As in vector.h, each runs over one piece of memory on one thread;
- * tiles.c is compiled once for each instruction set. A pixel is 16 channels side by side. */
+ * tiles.c is compiled once for each instruction set. A pixel is a block's channels (vector.h's
+ * lanes) side by side. */
 #ifndef NN_CPU_TILES_H
 #define NN_CPU_TILES_H
 
@@ -14,7 +15,8 @@ typedef struct {
     void (*avg_pool)(const void *x, void *y, size_t w);
     void (*avg_pool_bwd)(const void *dy, void *dx, size_t w);
 
-    /* Lane l of y is lane l + 16 - shift of low and high side by side (NULL: zeros), shift 0..16;
+    /* Lane l of y is lane l + lanes - shift of low and high side by side (NULL: zeros), shift
+     * 0..lanes;
      * lanes below kept stay as they are, those from end on become zeros. */
     void (*splice)(const void *low, const void *high, void *y, size_t pixels, int shift, int kept,
                    int end);
@@ -34,8 +36,8 @@ typedef struct {
 typedef struct {
     sl_tile_loops of[2]; /* by the sl_dtype of the activations */
 
-    /* n numbers from one dtype to the other; and between planes, pixels apart, and pixels of 16
-     * channels: lanes of them exist, the others become zeros. */
+    /* n numbers from one dtype to the other; and between planes, pixels apart, and pixels of a
+     * block: lanes of its channels exist, the others become zeros. */
     void (*convert)(const void *x, void *y, size_t n, sl_dtype from, sl_dtype to);
     void (*interleave)(const void *planes, void *tile, size_t pixels, int lanes, sl_dtype from,
                        sl_dtype to);

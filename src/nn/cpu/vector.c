@@ -12,9 +12,9 @@ enum {
 };
 
 /* to += sum of the parallel partial sums, in a fixed order */
-INLINE void add_to_double(double to[LANES], const v16 *partial, size_t n)
+INLINE void add_to_double(double to[LANES], const vfloat *partial, size_t n)
 {
-    v16 sum = partial[0];
+    vfloat sum = partial[0];
     for (size_t j = 1; j < n; j++)
         sum += partial[j];
     for (int c = 0; c < LANES; c++)
@@ -64,6 +64,7 @@ INLINE void add_to_double(double to[LANES], const v16 *partial, size_t n)
 
 const sl_vector_kernels PASTE(sl_vector_, SL_VECTOR_ISA) = {
     .isa = QUOTE(SL_VECTOR_ISA),
+    .lanes = LANES,
     .of = { [SL_DTYPE_F32] = LOOPS(f32), [SL_DTYPE_BF16] = LOOPS(bf16) },
     .tiles = &PASTE(sl_tiles_, SL_VECTOR_ISA),
 };

@@ -1,9 +1,9 @@
 /* The inner loops of the cpu backend, each over one run of memory on one thread. vector.c is
  * compiled once for each instruction set; sl_vector_select picks at run time.
  *
- * "Tile": pixels x 16 numbers, one image's block of 16 channels. Arrays of 16 are one number a
- * channel. Results don't depend on how tiles are spread over threads. NULL pointers leave a term
- * out. */
+ * "Tile": pixels x lanes numbers, one image's block of channels. Arrays of 16 are one number a
+ * channel, of which the first lanes are used. Results don't depend on how tiles are spread over
+ * threads. NULL pointers leave a term out. */
 #ifndef NN_CPU_VECTOR_H
 #define NN_CPU_VECTOR_H
 
@@ -46,13 +46,14 @@ typedef struct {
     void (*relu)(const void *x, void *y, size_t n);
     void (*relu_bwd)(const void *dy, const void *dy2, const void *y, void *dx, size_t n);
 
-    /* Sums of a tile's pixels; and the way back, the same 16 numbers for every pixel. */
+    /* Sums of a tile's pixels; and the way back, the same numbers for every pixel. */
     void (*tile_sum)(const void *x, size_t pixels, float sum[16]);
     void (*tile_fill)(void *x, size_t pixels, const float value[16]);
 } sl_vector_loops;
 
 typedef struct {
     const char *isa;       /* "avx512bf16", "avx512", "avx2", "generic" */
+    int lanes;             /* channels of a block: 16, or 8 for the last two */
     sl_vector_loops of[2]; /* by the sl_dtype of the activations; vectors are float32 */
     const sl_tile_kernels *tiles;
 } sl_vector_kernels;

@@ -2,7 +2,7 @@
  * (float32) and 1 (bfloat16), and TYPED(name) the name for this type. Numbers are float32 as soon
  * as they are read, and rounded once, when they are stored. */
 
-/* Number i of p; or 16 from i on. */
+/* Number i of p; or LANES from i on. */
 #define GET(p, i) (BF16 ? sl_bf16_to_float(((const sl_bf16 *)(p))[i]) : ((const float *)(p))[i])
 #define PUT(p, i, v)                                     \
     do {                                                 \
@@ -11,8 +11,8 @@
         else                                             \
             ((float *)(p))[i] = (v);                     \
     } while (0)
-#define GET16(p, i) LOAD_AT(p, i, BF16)
-#define PUT16(p, i, v) STORE_AT(p, i, v, BF16)
+#define GETV(p, i) LOAD_AT(p, i, BF16)
+#define PUTV(p, i, v) STORE_AT(p, i, v, BF16)
 
 /* The mean of at most 16 pixels, evenly spread. The chunk's own mean is at most 4 of its standard
  * deviations away, so that squared differences from here keep all but 4 bits (and most often all)
@@ -20,10 +20,10 @@
 INLINE void TYPED(find_center)(const void *x, size_t first, size_t end, float center[LANES])
 {
     const size_t step = (end - first + 15) / 16;
-    v16 sum = { 0 };
+    vfloat sum = { 0 };
     float samples = 0;
     for (size_t i = first; i < end; i += step, samples++)
-        sum += GET16(x, i * LANES);
+        sum += GETV(x, i * LANES);
     STORE(center, sum / samples);
 }
 
@@ -32,19 +32,19 @@ static void TYPED(chunk_moments)(const void *x, size_t first, size_t end, double
 {
     float center[LANES];
     TYPED(find_center)(x, first, end, center);
-    const v16 middle = LOAD(center);
-    v16 square[PARALLEL] = { 0 }, rest[PARALLEL] = { 0 };
+    const vfloat middle = LOAD(center);
+    vfloat square[PARALLEL] = { 0 }, rest[PARALLEL] = { 0 };
     size_t i = first;
     for (; i + PARALLEL <= end; i += PARALLEL) {
 #pragma GCC unroll 4
         for (size_t j = 0; j < PARALLEL; j++) {
-            v16 d = GET16(x, (i + j) * LANES) - middle;
+            vfloat d = GETV(x, (i + j) * LANES) - middle;
             rest[j] += d;
             square[j] += d * d;
         }
     }
     for (; i < end; i++) {
-        v16 d = GET16(x, i * LANES) - middle;
+        vfloat d = GETV(x, i * LANES) - middle;
         rest[0] += d;
         square[0] += d * d;
     }
@@ -81,12 +81,12 @@ INLINE void TYPED(normalize_loop)(const void *x, const void *residual, void *y, 
                                   const float *mean, const float *scale, const float *shift,
                                   bool relu)
 {
-    const v16 m = LOAD(mean), a = LOAD(scale), b = LOAD(shift);
+    const vfloat m = LOAD(mean), a = LOAD(scale), b = LOAD(shift);
     for (size_t i = 0; i < pixels; i++) {
-        v16 v = (GET16(x, i * LANES) - m) * a + b;
+        vfloat v = (GETV(x, i * LANES) - m) * a + b;
         if (residual)
-            v += GET16(residual, i * LANES);
-        PUT16(y, i * LANES, relu ? RELU(v) : v);
+            v += GETV(residual, i * LANES);
+        PUTV(y, i * LANES, relu ? RELU(v) : v);
     }
 }
 
@@ -109,22 +109,22 @@ INLINE void TYPED(bwd_sums_loop)(const void *dy, const void *dy2, const void *y,
                                  const float *scale, const float *shift, double *sum_dz,
                                  double *sum_dz_x)
 {
-    const v16 m = LOAD(mean), a = LOAD(scale), cut = shift ? LOAD(shift) : m;
-    const v16i kept = FIRST_LANES(lanes);
+    const vfloat m = LOAD(mean), a = LOAD(scale), cut = shift ? LOAD(shift) : m;
+    const vint kept = FIRST_LANES(lanes);
     for (size_t done = 0; done < pixels; done += CHUNK) {
         size_t end = pixels - done < CHUNK ? pixels : done + CHUNK;
-        v16 sum = { 0 }, sum_x = { 0 };
+        vfloat sum = { 0 }, sum_x = { 0 };
         for (size_t i = done; i < end; i++) {
-            const v16 from_mean = GET16(x, i * LANES) - m;
-            v16 dz = GET16(dy, i * LANES);
+            const vfloat from_mean = GETV(x, i * LANES) - m;
+            vfloat dz = GETV(dy, i * LANES);
             if (dy2)
-                dz += GET16(dy2, i * LANES);
+                dz += GETV(dy2, i * LANES);
             if (y)
-                dz = MASK(GET16(y, i * LANES) > 0, dz);
+                dz = MASK(GETV(y, i * LANES) > 0, dz);
             if (shift)
                 dz = MASK(from_mean * a + cut > 0, dz);
             if (d_residual)
-                PUT16(d_residual, i * LANES, MASK(kept, dz));
+                PUTV(d_residual, i * LANES, MASK(kept, dz));
             sum += dz;
             sum_x += dz * from_mean;
         }
@@ -150,21 +150,21 @@ INLINE void TYPED(bwd_apply_loop)(const void *dy, const void *dy2, const void *y
                                   const float *scale, const float *shift, const float *b,
                                   const float *c)
 {
-    const v16 m = LOAD(mean), a = LOAD(scale), vb = LOAD(b), vc = LOAD(c);
-    const v16 cut = shift ? LOAD(shift) : m;
+    const vfloat m = LOAD(mean), a = LOAD(scale), vb = LOAD(b), vc = LOAD(c);
+    const vfloat cut = shift ? LOAD(shift) : m;
     for (size_t i = 0; i < pixels; i++) {
-        const v16 from_mean = GET16(x, i * LANES) - m;
-        v16 dz = GET16(dy, i * LANES);
+        const vfloat from_mean = GETV(x, i * LANES) - m;
+        vfloat dz = GETV(dy, i * LANES);
         if (dy2)
-            dz += GET16(dy2, i * LANES);
+            dz += GETV(dy2, i * LANES);
         if (y)
-            dz = MASK(GET16(y, i * LANES) > 0, dz);
+            dz = MASK(GETV(y, i * LANES) > 0, dz);
         if (shift)
             dz = MASK(from_mean * a + cut > 0, dz);
-        v16 v = dz * a + from_mean * vb + vc;
+        vfloat v = dz * a + from_mean * vb + vc;
         if (extra)
-            v += GET16(extra, i * LANES);
-        PUT16(dx, i * LANES, v);
+            v += GETV(extra, i * LANES);
+        PUTV(dx, i * LANES, v);
     }
 }
 
@@ -183,20 +183,20 @@ INLINE void TYPED(bwd_add_loop)(const void *dy, const void *dy2, const void *x, 
                                 void *dx, size_t pixels, const float *mean, const float *scale,
                                 const float *shift, double *sum_dz, double *sum_dz_x)
 {
-    const v16 m = LOAD(mean), a = LOAD(scale), cut = shift ? LOAD(shift) : m;
+    const vfloat m = LOAD(mean), a = LOAD(scale), cut = shift ? LOAD(shift) : m;
     for (size_t done = 0; done < pixels; done += CHUNK) {
         size_t end = pixels - done < CHUNK ? pixels : done + CHUNK;
-        v16 sum = { 0 }, sum_x = { 0 };
+        vfloat sum = { 0 }, sum_x = { 0 };
         for (size_t i = done; i < end; i++) {
-            const v16 from_mean = GET16(x, i * LANES) - m;
-            v16 dz = GET16(dy, i * LANES);
+            const vfloat from_mean = GETV(x, i * LANES) - m;
+            vfloat dz = GETV(dy, i * LANES);
             if (dy2)
-                dz += GET16(dy2, i * LANES);
+                dz += GETV(dy2, i * LANES);
             if (shift)
                 dz = MASK(from_mean * a + cut > 0, dz);
             sum += dz;
             sum_x += dz * from_mean;
-            PUT16(dx, i * LANES, extra ? dz * a + GET16(extra, i * LANES) : dz * a);
+            PUTV(dx, i * LANES, extra ? dz * a + GETV(extra, i * LANES) : dz * a);
         }
         add_to_double(sum_dz, &sum, 1);
         add_to_double(sum_dz_x, &sum_x, 1);
@@ -221,10 +221,10 @@ static void TYPED(add)(const void *a, const void *b, void *y, size_t n, bool rel
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        v16 v = GET16(a, i);
+        vfloat v = GETV(a, i);
         if (b)
-            v += GET16(b, i);
-        PUT16(y, i, relu ? RELU(v) : v);
+            v += GETV(b, i);
+        PUTV(y, i, relu ? RELU(v) : v);
     }
     for (; i < n; i++) {
         float v = GET(a, i) + (b ? GET(b, i) : 0);
@@ -236,7 +236,7 @@ static void TYPED(relu)(const void *x, void *y, size_t n)
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        PUT16(y, i, RELU(GET16(x, i)));
+        PUTV(y, i, RELU(GETV(x, i)));
     for (; i < n; i++)
         PUT(y, i, GET(x, i) < 0 ? 0 : GET(x, i));
 }
@@ -245,10 +245,10 @@ static void TYPED(relu_bwd)(const void *dy, const void *dy2, const void *y, void
 {
     size_t i = 0;
     for (; i + LANES <= n; i += LANES) {
-        v16 v = GET16(dy, i);
+        vfloat v = GETV(dy, i);
         if (dy2)
-            v += GET16(dy2, i);
-        PUT16(dx, i, MASK(GET16(y, i) > 0, v));
+            v += GETV(dy2, i);
+        PUTV(dx, i, MASK(GETV(y, i) > 0, v));
     }
     for (; i < n; i++)
         PUT(dx, i, GET(y, i) > 0 ? GET(dy, i) + (dy2 ? GET(dy2, i) : 0) : 0);
@@ -256,20 +256,20 @@ static void TYPED(relu_bwd)(const void *dy, const void *dy2, const void *y, void
 
 static void TYPED(tile_sum)(const void *x, size_t pixels, float sum[LANES])
 {
-    v16 s = { 0 };
+    vfloat s = { 0 };
     for (size_t i = 0; i < pixels; i++)
-        s += GET16(x, i * LANES);
+        s += GETV(x, i * LANES);
     STORE(sum, s);
 }
 
 static void TYPED(tile_fill)(void *x, size_t pixels, const float value[LANES])
 {
-    const v16 v = LOAD(value);
+    const vfloat v = LOAD(value);
     for (size_t i = 0; i < pixels; i++)
-        PUT16(x, i * LANES, v);
+        PUTV(x, i * LANES, v);
 }
 
 #undef GET
 #undef PUT
-#undef GET16
-#undef PUT16
+#undef GETV
+#undef PUTV

@@ -10,7 +10,7 @@ typedef struct {
 
 static extent extent_of(const sl_op *op)
 {
-    size_t pixel = SL_BLOCK * sl_dtype_size(op->x.dtype);
+    size_t pixel = sl_cpu_pixel_bytes(&op->x);
     extent e = { .tiles = (size_t)op->x.n * sl_cpu_blocks(&op->x),
                  .x_row = (size_t)op->x.w * pixel,
                  .y_row = (size_t)op->y.w * pixel,
