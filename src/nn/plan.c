@@ -296,16 +296,19 @@ static sl_status record(sl_plan *plan, sl_error *err)
     return st ? st : ended;
 }
 
-/* A pass; from the second on a replay of it, on devices that can record. */
+/* A pass with what was drawn for it; from the second on a replay, on devices that can record. */
 static sl_status run(sl_plan *plan, sl_error *err)
 {
+    sl_status st = sl_region_push(&plan->places[SL_PLACE_DRAWS], err);
+    if (st)
+        return st;
     const sl_device_memory *memory = backend_of(plan)->memory;
     bool replays = memory && memory->record_begin && !plan->profiling && plan->warm;
     if (!replays) {
         plan->warm = true;
         return pass(plan, err);
     }
-    sl_status st = plan->recording ? SL_OK : record(plan, err);
+    st = plan->recording ? SL_OK : record(plan, err);
     return st ? st : memory->replay(plan->recording, err);
 }
 
@@ -370,8 +373,6 @@ sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets,
     sl_status st = put(plan, p->input, images, input, err);
     if (!st)
         st = put(plan, p->target, targets, rows, err);
-    if (!st)
-        st = sl_region_push(&plan->places[SL_PLACE_DRAWS], err);
     if (!st)
         st = run(plan, err);
     if (!st)

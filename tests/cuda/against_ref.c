@@ -5,7 +5,7 @@
 #include "cuda/against_ref.h"
 
 #include "nn/plan.h"
-#include "nn/random_graph.h"
+#include "nn/random_problem.h"
 #include "ops/cases.h"
 #include "ops/harness.h"
 
@@ -21,13 +21,6 @@
 enum { RANDOM_CASES = 150, GRAPHS = 12, BATCH = 3 };
 
 static sl_device *ref, *device;
-
-static void must(sl_status st, const sl_error *err)
-{
-    char text[700];
-    if (st)
-        fail_msg("%s", sl_error_text(err, text, sizeof text));
-}
 
 static double greatest(const float *a, size_t n)
 {
@@ -135,35 +128,19 @@ void check_random_cases(void **state)
 static float *step(uint64_t seed, sl_device *dev, size_t *n)
 {
     const sl_plan_options options = { .batch = BATCH, .mode = SL_MODE_TRAIN, .input_grad = true };
-    sl_graph *graph = NULL;
-    sl_params *params = NULL;
+    random_problem p = random_problem_create(seed, 3, BATCH, 0);
     sl_plan *plan = NULL;
     sl_error err;
-    must(random_graph_create(&graph, seed, 3, &err), &err);
-    must(random_params_create(&params, graph, seed, &err), &err);
-    must(sl_plan_create(&plan, graph, params, dev, &options, &err), &err);
-    sl_shape s = sl_graph_shape(graph, 0);
-    size_t classes = (size_t)sl_graph_classes(graph), values = sl_graph_value_floats(graph);
-    size_t input = (size_t)BATCH * (size_t)s.c * (size_t)s.h * (size_t)s.w;
-    size_t buffers = sl_graph_buffer_floats(graph);
-    *n = BATCH + input + values + buffers;
-    float *all = test_calloc(*n, sizeof(float)), *images = test_calloc(input, sizeof(float));
-    float *targets = test_calloc(BATCH * classes, sizeof(float));
-    sl_random r = sl_random_stream(seed, SL_RANDOM_TEST, 5, 0);
-    for (size_t i = 0; i < input; i++)
-        images[i] = (float)(2 * sl_random_unit(&r) - 1);
-    for (size_t i = 0; i < BATCH; i++)
-        targets[i * classes + i % classes] = 1;
+    must(sl_plan_create(&plan, p.graph, p.params, dev, &options, &err), &err);
+    *n = BATCH + p.input + p.values + p.buffers;
+    float *all = floats(*n), *gradients = all + BATCH + p.input;
     sl_plan_draw(plan, seed);
-    must(sl_plan_step(plan, images, targets, all, NULL, all + BATCH, &err), &err);
+    must(sl_plan_step(plan, p.images, p.targets, all, NULL, all + BATCH, &err), &err);
     must(sl_plan_fetch(plan, &err), &err);
-    memcpy(all + BATCH + input, sl_plan_gradients(plan), values * sizeof(float));
-    memcpy(all + BATCH + input + values, params->buffers, buffers * sizeof(float));
+    memcpy(gradients, sl_plan_gradients(plan), p.values * sizeof(float));
+    memcpy(gradients + p.values, p.params->buffers, p.buffers * sizeof(float));
     sl_plan_destroy(plan);
-    sl_params_destroy(params);
-    sl_graph_destroy(graph);
-    test_free(images);
-    test_free(targets);
+    random_problem_release(&p);
     return all;
 }
 

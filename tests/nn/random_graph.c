@@ -145,10 +145,78 @@ static sl_value around_conv(maker *m, sl_value x)
     return add(m, conv(m, x, shape_of(m, x).c, 3, 1, toss(m)), x);
 }
 
+static bool can_halve(maker *m, sl_value x)
+{
+    sl_shape s = shape_of(m, x);
+    return s.h > 3 && s.w > 3;
+}
+
+/* VGG's and the transitions' pooling, with and without a ReLU that could go with it. */
+static sl_value pooled(maker *m, sl_value x)
+{
+    if (toss(m))
+        x = relu(m, norm(m, x));
+    if (!can_halve(m, x))
+        return x;
+    return toss(m) ? sl_graph_max_pool(m->g, x) : sl_graph_avg_pool(m->g, x);
+}
+
+/* DenseNet: one to three layers, each behind the norm of all that was there before. */
+static sl_value dense_block(maker *m, sl_value x)
+{
+    for (uint32_t left = 1 + sl_random_below(&m->r, 3); left; left--) {
+        sl_value y = conv(m, relu(m, norm(m, x)), channels(m), 3, 1, false);
+        x = sl_graph_concat(m->g, x, sl_graph_dropout(m->g, y, toss(m) ? 0.25 : 0));
+    }
+    return x;
+}
+
+/* PyramidNet: the shortcut is pooled and has fewer channels than what it is added to. */
+static sl_value widening_block(maker *m, sl_value x)
+{
+    sl_shape s = shape_of(m, x);
+    bool halved = can_halve(m, x) && s.h % 2 == 0 && s.w % 2 == 0 && toss(m);
+    int k = s.c + (int)sl_random_below(&m->r, 6);
+    sl_value y = norm(m, conv(m, norm(m, x), k, 3, halved ? 2 : 1, false));
+    return add(m, y, halved ? sl_graph_avg_pool(m->g, x) : x);
+}
+
+/* Shake-Shake: two branches, and a shortcut of two subsamplings side by side. */
+static sl_value shaken_block(maker *m, sl_value x)
+{
+    const sl_shake kinds[] = { { true, true, true },
+                               { true, false, false },
+                               { false, true, true } };
+    bool halved = can_halve(m, x) && toss(m);
+    int k = 2 * (1 + (int)sl_random_below(&m->r, 9));
+    sl_value a = relu(m, x), branches[2];
+    for (int i = 0; i < 2; i++)
+        branches[i] = norm(m, conv(m, a, k, 3, halved ? 2 : 1, false));
+    sl_value y = sl_graph_shake(m->g, branches[0], branches[1], kinds[sl_random_below(&m->r, 3)]);
+    if (!halved)
+        return add(m, y, norm(m, conv(m, a, k, 1, 1, false)));
+    sl_value near = conv(m, sl_graph_subsample(m->g, a, 0), k / 2, 1, 1, false);
+    sl_value far = conv(m, sl_graph_subsample(m->g, a, 1), k / 2, 1, 1, false);
+    return add(m, y, norm(m, sl_graph_concat(m->g, near, far)));
+}
+
+/* WRN's dropout, between two convolutions. */
+static sl_value dropped(maker *m, sl_value x)
+{
+    sl_value y = relu(m, norm(m, conv(m, x, channels(m), 3, 1, false)));
+    return conv(m, sl_graph_dropout(m->g, y, 0.3), channels(m), 3, 1, toss(m));
+}
+
 typedef sl_value block(maker *m, sl_value x);
-static block *const all_blocks[] = { basic_block, preactivation_block, three_consumers,
-                                     shared_norm, two_norms,           bias_block,
-                                     doubled,     around_norm,         around_conv };
+static block *const all_blocks[] = {
+    basic_block,     preactivation_block,
+    three_consumers, shared_norm,
+    two_norms,       bias_block,
+    doubled,         around_norm,
+    around_conv,     pooled,
+    dense_block,     widening_block,
+    shaken_block,    dropped,
+};
 
 sl_status random_graph_create(sl_graph **out, uint64_t seed, int blocks, sl_error *err)
 {

@@ -3,9 +3,8 @@
  * And the host never touches that memory but through the device. */
 #include "nn/plan.h"
 
-#include "base/random.h"
 #include "nn/guarded_device.h"
-#include "nn/random_graph.h"
+#include "nn/random_problem.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -16,59 +15,11 @@
 
 enum { BATCH = 3, STEPS = 4, GRAPHS = 6 };
 
-static void must(sl_status st, const sl_error *err)
-{
-    char text[700];
-    if (st)
-        fail_msg("%s", sl_error_text(err, text, sizeof text));
-}
-
-static float *floats(size_t n)
-{
-    return test_calloc(n, sizeof(float));
-}
-
-/* A network and a batch. */
-typedef struct {
-    sl_graph *graph;
-    sl_params *params;
-    size_t input, logits, values, buffers; /* numbers in the arrays */
-    float *images, *targets;
-} problem;
-
-static problem problem_create(uint64_t seed)
-{
-    problem p = { 0 };
-    sl_error err;
-    must(random_graph_create(&p.graph, seed, 3, &err), &err);
-    must(random_params_create(&p.params, p.graph, seed, &err), &err);
-    sl_shape s = sl_graph_shape(p.graph, 0);
-    size_t classes = (size_t)sl_graph_classes(p.graph);
-    p.input = (size_t)BATCH * (size_t)s.c * (size_t)s.h * (size_t)s.w;
-    p.logits = BATCH * classes;
-    p.values = sl_graph_value_floats(p.graph);
-    p.buffers = sl_graph_buffer_floats(p.graph);
-    p.images = floats(p.input);
-    p.targets = floats(p.logits);
-    sl_random r = sl_random_stream(seed, SL_RANDOM_TEST, 3, 0);
-    for (size_t i = 0; i < p.input; i++)
-        p.images[i] = (float)(2 * sl_random_unit(&r) - 1);
-    for (size_t n = 0; n < BATCH; n++)
-        p.targets[n * classes + n % classes] = 1;
-    return p;
-}
-
-static void problem_release(problem *p)
-{
-    sl_params_destroy(p->params);
-    sl_graph_destroy(p->graph);
-    test_free(p->images);
-    test_free(p->targets);
-}
+static sl_device *cpu, *guarded;
 
 /* All that training leaves, one after another: losses and logits of every step, input gradient,
  * values, running statistics, gradients, the optimizer's state. */
-static float *train(problem *p, sl_device *dev, const sl_optimizer_options *with, size_t *n)
+static float *train(random_problem *p, sl_device *dev, const sl_optimizer_options *with, size_t *n)
 {
     const sl_plan_options options = { .batch = BATCH, .mode = SL_MODE_TRAIN, .input_grad = true };
     sl_plan *plan = NULL;
@@ -109,30 +60,26 @@ static void training_gives_the_same_bits(void **state)
 {
     const sl_optimizer_options optimizers[] = { sl_optimizer_sgd(0.9, true, 1e-3),
                                                 sl_optimizer_adam(1e-3) };
-    sl_device *cpu = NULL, *guarded = NULL;
-    sl_error err;
+    const guarded_counts before = guarded_device_counts(guarded);
     (void)state;
-    must(sl_device_open(&cpu, "cpu", 1, &err), &err);
-    must(guarded_device_open(&guarded, 1, &err), &err);
     for (uint64_t seed = 0; seed < GRAPHS; seed++) {
-        problem p = problem_create(seed), q = problem_create(seed);
+        random_problem p = random_problem_create(seed, 3, BATCH, 0),
+                       q = random_problem_create(seed, 3, BATCH, 0);
         size_t n = 0;
         float *want = train(&p, cpu, &optimizers[seed % 2], &n);
         float *got = train(&q, guarded, &optimizers[seed % 2], &n);
         assert_memory_equal(got, want, n * sizeof(float));
         test_free(want);
         test_free(got);
-        problem_release(&p);
-        problem_release(&q);
+        random_problem_release(&p);
+        random_problem_release(&q);
     }
-    assert_int_equal(guarded_device_counts(guarded).replays, GRAPHS * (STEPS - 1));
+    assert_int_equal(guarded_device_counts(guarded).replays - before.replays, GRAPHS * (STEPS - 1));
     assert_int_equal(guarded_device_counts(guarded).allocations, 0);
-    sl_device_close(cpu);
-    sl_device_close(guarded);
 }
 
 /* Logits of a batch, of a short one, and of a batch after the parameters changed. */
-static float *evaluate(problem *p, sl_device *dev)
+static float *evaluate(random_problem *p, sl_device *dev)
 {
     const sl_plan_options options = { .batch = BATCH, .mode = SL_MODE_EVAL };
     sl_plan *plan = NULL;
@@ -151,24 +98,38 @@ static float *evaluate(problem *p, sl_device *dev)
 
 static void evaluation_gives_the_same_bits(void **state)
 {
-    sl_device *cpu = NULL, *guarded = NULL;
-    sl_error err;
+    const guarded_counts before = guarded_device_counts(guarded);
     (void)state;
-    must(sl_device_open(&cpu, "cpu", 1, &err), &err);
-    must(guarded_device_open(&guarded, 1, &err), &err);
     for (uint64_t seed = 0; seed < GRAPHS; seed++) {
-        problem p = problem_create(seed), q = problem_create(seed);
+        random_problem p = random_problem_create(seed, 3, BATCH, 0),
+                       q = random_problem_create(seed, 3, BATCH, 0);
         float *want = evaluate(&p, cpu), *got = evaluate(&q, guarded);
         assert_memory_equal(got, want, 3 * p.logits * sizeof(float));
         assert_memory_not_equal(got, got + 2 * p.logits, p.logits * sizeof(float));
         test_free(want);
         test_free(got);
-        problem_release(&p);
-        problem_release(&q);
+        random_problem_release(&p);
+        random_problem_release(&q);
     }
-    assert_true(guarded_device_counts(guarded).replays > 0);
+    assert_true(guarded_device_counts(guarded).replays > before.replays);
+    assert_int_equal(guarded_device_counts(guarded).allocations, 0);
+}
+
+static int open_devices(void **state)
+{
+    sl_error err;
+    (void)state;
+    must(sl_device_open(&cpu, "cpu", 1, &err), &err);
+    must(guarded_device_open(&guarded, 1, &err), &err);
+    return 0;
+}
+
+static int close_devices(void **state)
+{
+    (void)state;
     sl_device_close(cpu);
     sl_device_close(guarded);
+    return 0;
 }
 
 int main(void)
@@ -177,5 +138,5 @@ int main(void)
         cmocka_unit_test(training_gives_the_same_bits),
         cmocka_unit_test(evaluation_gives_the_same_bits),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_devices, close_devices);
 }

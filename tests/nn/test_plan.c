@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "nn/program.h"
-#include "nn/random_graph.h"
+#include "nn/random_problem.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,65 +24,12 @@ enum { GRAPHS = 24, BATCH = 3 };
 
 static sl_device *ref, *cpu;
 
-static void must(sl_status st, const sl_error *err)
-{
-    char text[700];
-    if (st)
-        fail_msg("%s", sl_error_text(err, text, sizeof text));
-}
-
-/* A network, a batch for it, and what a step gives. */
-typedef struct {
-    sl_graph *graph;
-    sl_params *params;
-    size_t input, logits, values, buffers; /* numbers in the arrays */
-    float *images, *targets;
-} problem;
-
+/* What a step gives. */
 typedef struct {
     float *losses, *logits, *gradients, *input_grad, *running; /* running: statistics afterwards */
 } outcome;
 
-static float *floats(size_t n)
-{
-    return test_calloc(n, sizeof(float));
-}
-
-/* The graph and parameters of seed, with a batch of its draw-th drawing. */
-static problem problem_create(uint64_t seed, int blocks, uint32_t draw)
-{
-    problem p = { 0 };
-    sl_error err;
-    must(random_graph_create(&p.graph, seed, blocks, &err), &err);
-    must(random_params_create(&p.params, p.graph, seed, &err), &err);
-    sl_shape s = sl_graph_shape(p.graph, 0);
-    size_t classes = (size_t)sl_graph_classes(p.graph);
-    p.input = (size_t)BATCH * (size_t)s.c * (size_t)s.h * (size_t)s.w;
-    p.logits = BATCH * classes;
-    p.values = sl_graph_value_floats(p.graph);
-    p.buffers = sl_graph_buffer_floats(p.graph);
-    p.images = floats(p.input);
-    p.targets = floats(p.logits);
-    sl_random r = sl_random_stream(seed, SL_RANDOM_TEST, 2, draw);
-    for (size_t i = 0; i < p.input; i++)
-        p.images[i] = (float)(2 * sl_random_unit(&r) - 1);
-    for (size_t n = 0; n < BATCH; n++) { /* two classes share each image */
-        double share = sl_random_unit(&r);
-        p.targets[n * classes + n % classes] = (float)share;
-        p.targets[n * classes + (n + 1) % classes] = (float)(1 - share);
-    }
-    return p;
-}
-
-static void problem_release(problem *p)
-{
-    sl_params_destroy(p->params);
-    sl_graph_destroy(p->graph);
-    test_free(p->images);
-    test_free(p->targets);
-}
-
-static outcome outcome_create(const problem *p)
+static outcome outcome_create(const random_problem *p)
 {
     return (outcome){ floats(BATCH), floats(p->logits), floats(p->values), floats(p->input),
                       floats(p->buffers) };
@@ -98,7 +45,7 @@ static void outcome_release(outcome *o)
 }
 
 /* A step through a plan. The parameters' running statistics are put back. */
-static outcome step(const problem *p, sl_device *dev, sl_mode mode)
+static outcome step(const random_problem *p, sl_device *dev, sl_mode mode)
 {
     outcome o = outcome_create(p);
     float *before = floats(p->buffers);
@@ -173,7 +120,7 @@ static void naive_run_step(const naive *n, const sl_step *s)
     free(scratch);
 }
 
-static outcome naive_step(const problem *p, sl_device *dev, sl_mode mode)
+static outcome naive_step(const random_problem *p, sl_device *dev, sl_mode mode)
 {
     outcome o = outcome_create(p);
     float *before = floats(p->buffers);
@@ -239,7 +186,7 @@ static void buffers_do_not_overlap(void **state)
     sl_device *const devices[2] = { ref, cpu };
     const sl_mode modes[2] = { SL_MODE_TRAIN, SL_MODE_EVAL_GRAD };
     for (uint64_t seed = 0; seed < GRAPHS; seed++) {
-        problem p = problem_create(seed, 1 + (int)(seed % 6), 0);
+        random_problem p = random_problem_create(seed, 1 + (int)(seed % 6), BATCH, 0);
         for (int i = 0; i < 4; i++) {
             outcome got = step(&p, devices[i / 2], modes[i % 2]);
             outcome want = naive_step(&p, devices[i / 2], modes[i % 2]);
@@ -253,7 +200,7 @@ static void buffers_do_not_overlap(void **state)
             outcome_release(&got);
             outcome_release(&want);
         }
-        problem_release(&p);
+        random_problem_release(&p);
     }
 }
 
@@ -262,7 +209,7 @@ static void buffers_do_not_overlap(void **state)
 static const double CLOSE = 2e-4, CLOSE_TO_ALL = 1e-5;
 
 /* "" or what differs. */
-static const char *compare(const problem *p, const outcome *got, const outcome *want)
+static const char *compare(const random_problem *p, const outcome *got, const outcome *want)
 {
     double all = greatest(want->gradients, p->values);
     if (!(difference(got->logits, want->logits, p->logits) <=
@@ -293,12 +240,12 @@ static void check_devices(uint64_t seed, sl_mode mode)
 {
     char wrong[100] = "";
     for (uint32_t draw = 0; draw < 2; draw++) {
-        problem p = problem_create(seed, 1 + (int)(seed % 6), draw);
+        random_problem p = random_problem_create(seed, 1 + (int)(seed % 6), BATCH, draw);
         outcome got = step(&p, cpu, mode), want = step(&p, ref, mode);
         snprintf(wrong, sizeof wrong, "%s", compare(&p, &got, &want));
         outcome_release(&got);
         outcome_release(&want);
-        problem_release(&p);
+        random_problem_release(&p);
         if (!*wrong)
             return;
     }
@@ -322,7 +269,7 @@ static void folding_changes_nothing(void **state)
     sl_device *const devices[2] = { ref, cpu };
     const sl_plan_options options = { .batch = BATCH, .mode = SL_MODE_EVAL };
     for (uint64_t seed = 0; seed < GRAPHS; seed++) {
-        problem p = problem_create(seed, 1 + (int)(seed % 6), 0);
+        random_problem p = random_problem_create(seed, 1 + (int)(seed % 6), BATCH, 0);
         outcome want = step(&p, ref, SL_MODE_EVAL_GRAD);
         double allowed = CLOSE * (1 + greatest(want.logits, p.logits));
         float *logits = floats(p.logits);
@@ -342,14 +289,15 @@ static void folding_changes_nothing(void **state)
         }
         test_free(logits);
         outcome_release(&want);
-        problem_release(&p);
+        random_problem_release(&p);
     }
 }
 
 static void a_plan_follows_its_parameters(void **state)
 {
     (void)state;
-    problem p = problem_create(5, 3, 0), q = problem_create(5, 3, 0);
+    random_problem p = random_problem_create(5, 3, BATCH, 0),
+                   q = random_problem_create(5, 3, BATCH, 0);
     const sl_plan_options options = { .batch = BATCH, .mode = SL_MODE_EVAL };
     float *got = floats(p.logits), *want = floats(p.logits);
     sl_plan *old = NULL, *fresh = NULL;
@@ -367,11 +315,11 @@ static void a_plan_follows_its_parameters(void **state)
     sl_plan_destroy(fresh);
     test_free(got);
     test_free(want);
-    problem_release(&p);
-    problem_release(&q);
+    random_problem_release(&p);
+    random_problem_release(&q);
 }
 
-static double mean_loss(const problem *p, sl_mode mode)
+static double mean_loss(const random_problem *p, sl_mode mode)
 {
     outcome o = step(p, ref, mode);
     double sum = 0;
@@ -382,7 +330,7 @@ static double mean_loss(const problem *p, sl_mode mode)
 }
 
 /* The loss's slope along v (count numbers, of length 1) at a, by central differences. */
-static double slope(const problem *p, sl_mode mode, float *a, const float *v, size_t count,
+static double slope(const random_problem *p, sl_mode mode, float *a, const float *v, size_t count,
                     double h)
 {
     float *at = floats(count);
@@ -400,8 +348,8 @@ static double slope(const problem *p, sl_mode mode, float *a, const float *v, si
 
 /* Writes what is wrong, if anything, to text. Along the gradient itself the slope is the gradient's
  * length: were the gradient wrong in size or direction, the slope would be another. */
-static void check_slope(const problem *p, sl_mode mode, const char *what, float *a, const float *g,
-                        size_t count, char text[200])
+static void check_slope(const random_problem *p, sl_mode mode, const char *what, float *a,
+                        const float *g, size_t count, char text[200])
 {
     const double h = 1.0 / 1024, loss_rounding = 5e-7, curvature = 0.03;
     double length = 0;
@@ -419,13 +367,24 @@ static void check_slope(const problem *p, sl_mode mode, const char *what, float 
     test_free(v);
 }
 
+/* Shake's gradient isn't that of the loss, by design. */
+static bool is_shaken(uint64_t seed)
+{
+    random_problem p = random_problem_create(seed, 2, BATCH, 0);
+    bool shaken = false;
+    for (int i = 0; i < sl_graph_nodes(p.graph); i++)
+        shaken |= sl_graph_node(p.graph, i)->kind == SL_NODE_SHAKE;
+    random_problem_release(&p);
+    return shaken;
+}
+
 /* A step that crosses the kink of a ReLU shifts the slope, however right the gradient is: a graph
  * gets three batches. */
 static void check_slopes(uint64_t seed, sl_mode mode)
 {
     char text[200] = "";
     for (uint32_t draw = 0; draw < 3; draw++) {
-        problem p = problem_create(seed, 2, draw);
+        random_problem p = random_problem_create(seed, 2, BATCH, draw);
         outcome o = step(&p, ref, mode);
         text[0] = '\0';
         check_slope(&p, mode, "images", p.images, o.input_grad, p.input, text);
@@ -436,7 +395,7 @@ static void check_slopes(uint64_t seed, sl_mode mode)
                             o.gradients + t->offset, t->count, text);
         }
         outcome_release(&o);
-        problem_release(&p);
+        random_problem_release(&p);
         if (!*text)
             return;
     }
@@ -448,7 +407,8 @@ static void gradients_are_slopes(void **state)
     (void)state;
     enum { FIRST_GRAPH = 100, SLOPE_GRAPHS = 12 };
     for (uint64_t seed = FIRST_GRAPH; seed < FIRST_GRAPH + SLOPE_GRAPHS; seed++) {
-        check_slopes(seed, SL_MODE_TRAIN);
+        if (!is_shaken(seed))
+            check_slopes(seed, SL_MODE_TRAIN);
         check_slopes(seed, SL_MODE_EVAL_GRAD);
     }
 }
