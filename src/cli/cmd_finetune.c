@@ -45,16 +45,7 @@ typedef struct {
 static error_t parse_number(int key, const char *text, struct argp_state *state)
 {
     sl_finetune_options *o = &((options *)state->input)->o;
-    const cli_training_numbers numbers = {
-        .epochs = &o->epochs,
-        .batch_size = &o->batch_size,
-        .save_every = &o->save_every,
-        .cutout = &o->cutout,
-        .mixup = &o->mixup,
-        .smoothing = &o->smoothing,
-        .lr = &o->lr,
-        .weight_decay = &o->weight_decay,
-    };
+    const cli_training_numbers numbers = CLI_TRAINING_NUMBERS_OF(o);
     int64_t seed = 0;
     if (key != KEY_SPLIT_SEED)
         return cli_training_number(state, key, text, &numbers);

@@ -22,6 +22,14 @@ typedef struct {
     double *mixup, *smoothing, *lr, *weight_decay;
 } cli_training_numbers;
 
+/* They in *o, the options of training or of fine-tuning: both name them alike. */
+#define CLI_TRAINING_NUMBERS_OF(o)                                                              \
+    {                                                                                           \
+        .epochs = &(o)->epochs, .batch_size = &(o)->batch_size, .save_every = &(o)->save_every, \
+        .cutout = &(o)->cutout, .mixup = &(o)->mixup, .smoothing = &(o)->smoothing,             \
+        .lr = &(o)->lr, .weight_decay = &(o)->weight_decay                                      \
+    }
+
 /* Reads text for key; ARGP_ERR_UNKNOWN if it is none of these. --mixup alone is 1. */
 error_t cli_training_number(struct argp_state *state, int key, const char *text,
                             const cli_training_numbers *to);

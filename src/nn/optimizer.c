@@ -3,7 +3,6 @@
 #include "base/memory.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 
 sl_optimizer_options sl_optimizer_sgd(double momentum, bool nesterov, double weight_decay)
@@ -61,68 +60,40 @@ void sl_optimizer_destroy(sl_optimizer *optimizer)
     free(optimizer);
 }
 
-/* Multiply-adds are written as fmaf: then neither the vector width nor the compiler's contraction
- * decides how a number is rounded. */
-static inline __attribute__((always_inline)) void sgd_chunk(const sl_optimizer_update *s,
-                                                            float *restrict w,
-                                                            const float *restrict gradient,
-                                                            float *restrict momentum, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        float g = fmaf(s->weight_decay, w[i], gradient[i]);
-        float m = fmaf(s->momentum, momentum[i], g);
-
-        momentum[i] = m;
-        w[i] = fmaf(-s->lr, s->nesterov ? fmaf(s->momentum, m, g) : m, w[i]);
-    }
-}
-
-static inline __attribute__((always_inline)) void adam_chunk(const sl_optimizer_update *s,
+static inline __attribute__((always_inline)) void chunk_step(const sl_optimizer_update *u,
                                                              float *restrict w,
                                                              const float *restrict gradient,
-                                                             float *restrict first,
-                                                             float *restrict second, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        float g = fmaf(s->weight_decay, w[i], gradient[i]);
-        float m = fmaf(s->beta1_rest, g, s->beta1 * first[i]);
-        float v = fmaf(s->beta2_rest * g, g, s->beta2 * second[i]);
-
-        first[i] = m;
-        second[i] = v;
-        w[i] -= s->step_size * m / (sqrtf(v) / s->bias2_sqrt + s->eps);
-    }
-}
-
-static inline __attribute__((always_inline)) void chunk_step(const sl_optimizer_update *s, float *w,
-                                                             const float *gradient,
                                                              float *const state[2], size_t start,
                                                              size_t n)
 {
-    if (s->adam)
-        adam_chunk(s, w + start, gradient + start, state[0] + start, state[1] + start, n);
-    else
-        sgd_chunk(s, w + start, gradient + start, state[0] + start, n);
+    float *restrict first = state[0], *restrict second = state[1];
+    if (u->adam) {
+        for (size_t i = start; i < start + n; i++)
+            sl_adam_step(u, &w[i], gradient[i], &first[i], &second[i]);
+    } else {
+        for (size_t i = start; i < start + n; i++)
+            sl_sgd_step(u, &w[i], gradient[i], &first[i]);
+    }
 }
 
-typedef void chunk_fn(const sl_optimizer_update *s, float *w, const float *gradient,
+typedef void chunk_fn(const sl_optimizer_update *u, float *w, const float *gradient,
                       float *const state[2], size_t start, size_t n);
 
-static void chunk_plain(const sl_optimizer_update *s, float *w, const float *gradient,
+static void chunk_plain(const sl_optimizer_update *u, float *w, const float *gradient,
                         float *const state[2], size_t start, size_t n)
 {
-    chunk_step(s, w, gradient, state, start, n);
+    chunk_step(u, w, gradient, state, start, n);
 }
 
 #if defined(__x86_64__)
 /* The same code where a fused multiply-add is one instruction; elsewhere fmaf is a slow call that
  * gives the same bits. */
-__attribute__((target("avx2,fma"))) static void chunk_fma(const sl_optimizer_update *s, float *w,
+__attribute__((target("avx2,fma"))) static void chunk_fma(const sl_optimizer_update *u, float *w,
                                                           const float *gradient,
                                                           float *const state[2], size_t start,
                                                           size_t n)
 {
-    chunk_step(s, w, gradient, state, start, n);
+    chunk_step(u, w, gradient, state, start, n);
 }
 
 static chunk_fn *chunk_choose(void)

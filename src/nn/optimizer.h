@@ -3,6 +3,8 @@
 #ifndef NN_OPTIMIZER_H
 #define NN_OPTIMIZER_H
 
+#include "nn/host_device.h"
+#include <math.h>
 #include <softlabel/error.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,6 +51,29 @@ typedef struct sl_optimizer_update {
     float eps;
 } sl_optimizer_update;
 sl_optimizer_update sl_optimizer_next(sl_optimizer *optimizer, double lr);
+
+/* One number's step. Multiply-adds are written as fmaf: then neither the vector width, the
+ * compiler's contraction nor the device decides how a number is rounded. */
+SL_HOST_DEVICE static inline void sl_sgd_step(const sl_optimizer_update *u, float *w,
+                                              float gradient, float *momentum)
+{
+    float g = fmaf(u->weight_decay, *w, gradient);
+    float m = fmaf(u->momentum, *momentum, g);
+    *momentum = m;
+    *w = fmaf(-u->lr, u->nesterov ? fmaf(u->momentum, m, g) : m, *w);
+}
+
+SL_HOST_DEVICE static inline void sl_adam_step(const sl_optimizer_update *u, float *w,
+                                               float gradient, float *first, float *second)
+{
+    float g = fmaf(u->weight_decay, *w, gradient);
+    float m = fmaf(u->beta1_rest, g, u->beta1 * *first);
+    float v = fmaf(u->beta2_rest * g, g, u->beta2 * *second);
+    *first = m;
+    *second = v;
+    *w -= u->step_size * m / (sqrtf(v) / u->bias2_sqrt + u->eps);
+}
+
 /* state: one array (SGD) or two (Adam), as in sl_optimizer. */
 void sl_optimizer_update_run(const sl_optimizer_update *update, float *values,
                              const float *gradients, float *const state[2], size_t n, int threads);

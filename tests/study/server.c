@@ -380,21 +380,29 @@ static void test_bots(void **state)
     }
 }
 
-/* An image's file that is gone is that participant's trouble, and nobody else's: no transaction is
- * given up for it. */
-static void test_a_lost_image(void **state)
+/* A study of 20 pictures, which are its only files; the one of number damaged is cut short. */
+static char *picture_study(int damaged)
 {
-    (void)state;
     char *folder = fixture_folder(), path[300];
     sl_error err;
     snprintf(path, sizeof path, "%s/pictures", folder);
     assert_int_equal(sl_make_directories(path, &err), SL_OK);
     for (int i = 0; i < 20; i++) {
         snprintf(path, sizeof path, "%s/pictures/%02d.gif", folder, i);
-        assert_int_equal(sl_file_write(path, FIXTURE_GIF, sizeof FIXTURE_GIF - 1, &err), SL_OK);
+        assert_int_equal(
+            sl_file_write(path, FIXTURE_GIF, sizeof FIXTURE_GIF - 1 - (i == damaged), &err), SL_OK);
     }
     fixture_study(folder, "{\"images\":{\"source\":\"folder\",\"folder\":\"pictures\"},"
                           "\"practice\":{\"blocks\":0},\"attention\":{\"every\":0}}");
+    return folder;
+}
+
+/* An image's file that is gone is that participant's trouble, and nobody else's: no transaction is
+ * given up for it. */
+static void test_a_lost_image(void **state)
+{
+    (void)state;
+    char *folder = picture_study(-1), path[300];
     fixture_server server = fixture_serve(folder, 0, NULL);
     char *token = fixture_join(server.port), bearer[120];
     snprintf(bearer, sizeof bearer, "Bearer %s", token);
@@ -423,17 +431,8 @@ static void test_a_lost_image(void **state)
 static void test_a_damaged_image(void **state)
 {
     (void)state;
-    char *folder = fixture_folder(), path[300];
+    char *folder = picture_study(7);
     sl_error err;
-    snprintf(path, sizeof path, "%s/pictures", folder);
-    assert_int_equal(sl_make_directories(path, &err), SL_OK);
-    for (int i = 0; i < 20; i++) {
-        snprintf(path, sizeof path, "%s/pictures/%02d.gif", folder, i);
-        assert_int_equal(sl_file_write(path, FIXTURE_GIF, sizeof FIXTURE_GIF - 1 - (i == 7), &err),
-                         SL_OK);
-    }
-    fixture_study(folder, "{\"images\":{\"source\":\"folder\",\"folder\":\"pictures\"},"
-                          "\"practice\":{\"blocks\":0},\"attention\":{\"every\":0}}");
     sl_study *study = fixture_open(folder); /* what people answered can still be exported */
     const sl_study_serve_options options = sl_study_serve_options_default();
     assert_int_equal(sl_study_serve(study, &options, &err), SL_EFORMAT);

@@ -96,7 +96,6 @@ static sl_status device_open(sl_device **out, const char *spec, int threads, sl_
     dev->functions = &functions;
     st = sl_alloc(&dev->context, 1, sizeof *dev->context, err);
     if (!st) {
-        dev->context->number = number;
         st = check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), err);
         dev->stream = (sl_cuda_stream *)(void *)stream;
     }

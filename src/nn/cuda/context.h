@@ -9,7 +9,7 @@
 /* cuDNN's functions, found at run time: so the program starts, and everything but this device
  * works, on machines that have no cuDNN. */
 typedef struct {
-    void *library;
+    void *shared_object;
     cudnnStatus_t (*create)(cudnnHandle_t *handle);
     cudnnStatus_t (*destroy)(cudnnHandle_t handle);
     cudnnStatus_t (*set_stream)(cudnnHandle_t handle, cudaStream_t stream);
@@ -31,7 +31,6 @@ typedef struct {
 } sl_cudnn_functions;
 
 struct sl_cuda_context {
-    int number; /* of the GPU */
     sl_cudnn_functions cudnn;
     cudnnHandle_t handle;
 };

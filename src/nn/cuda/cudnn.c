@@ -21,16 +21,17 @@ static void *find(void *library, const char *name, bool *all)
 static bool find_functions(sl_cudnn_functions *f)
 {
     bool all = true;
-    *(void **)&f->create = find(f->library, "cudnnCreate", &all);
-    *(void **)&f->destroy = find(f->library, "cudnnDestroy", &all);
-    *(void **)&f->set_stream = find(f->library, "cudnnSetStream", &all);
-    *(void **)&f->error_string = find(f->library, "cudnnGetErrorString", &all);
-    *(void **)&f->create_descriptor = find(f->library, "cudnnBackendCreateDescriptor", &all);
-    *(void **)&f->destroy_descriptor = find(f->library, "cudnnBackendDestroyDescriptor", &all);
-    *(void **)&f->finalize = find(f->library, "cudnnBackendFinalize", &all);
-    *(void **)&f->set_attribute = find(f->library, "cudnnBackendSetAttribute", &all);
-    *(void **)&f->get_attribute = find(f->library, "cudnnBackendGetAttribute", &all);
-    *(void **)&f->execute = find(f->library, "cudnnBackendExecute", &all);
+    *(void **)&f->create = find(f->shared_object, "cudnnCreate", &all);
+    *(void **)&f->destroy = find(f->shared_object, "cudnnDestroy", &all);
+    *(void **)&f->set_stream = find(f->shared_object, "cudnnSetStream", &all);
+    *(void **)&f->error_string = find(f->shared_object, "cudnnGetErrorString", &all);
+    *(void **)&f->create_descriptor = find(f->shared_object, "cudnnBackendCreateDescriptor", &all);
+    *(void **)&f->destroy_descriptor =
+        find(f->shared_object, "cudnnBackendDestroyDescriptor", &all);
+    *(void **)&f->finalize = find(f->shared_object, "cudnnBackendFinalize", &all);
+    *(void **)&f->set_attribute = find(f->shared_object, "cudnnBackendSetAttribute", &all);
+    *(void **)&f->get_attribute = find(f->shared_object, "cudnnBackendGetAttribute", &all);
+    *(void **)&f->execute = find(f->shared_object, "cudnnBackendExecute", &all);
     return all;
 }
 
@@ -45,12 +46,13 @@ sl_status sl_cudnn_open(sl_cuda_device *dev, sl_error *err)
 {
     sl_cuda_context *context = dev->context;
     sl_cudnn_functions *f = &context->cudnn;
-    f->library = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
-    if (!f->library)
-        f->library = dlopen(SL_CUDNN_LIBRARY, RTLD_NOW | RTLD_LOCAL); /* where it was built */
-    if (!f->library || !find_functions(f))
+    f->shared_object = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
+    if (!f->shared_object)
+        f->shared_object = dlopen(SL_CUDNN_LIBRARY, RTLD_NOW | RTLD_LOCAL); /* where it was built */
+    if (!f->shared_object || !find_functions(f))
         return sl_error_set(err, SL_EUNSUPPORTED, "device 'cuda' needs cuDNN 9: %s",
-                            f->library ? "this is another version" : "no libcudnn.so.9 found");
+                            f->shared_object ? "this is another version"
+                                             : "no libcudnn.so.9 found");
     sl_status st = check(f, f->create(&context->handle), err);
     return st ? st : check(f, f->set_stream(context->handle, sl_cuda_stream_of(dev)), err);
 }
@@ -60,8 +62,8 @@ void sl_cudnn_close(sl_cuda_device *dev)
     sl_cuda_context *context = dev->context;
     if (context->handle)
         context->cudnn.destroy(context->handle);
-    if (context->cudnn.library)
-        dlclose(context->cudnn.library);
+    if (context->cudnn.shared_object)
+        dlclose(context->cudnn.shared_object);
 }
 
 /* ---- descriptors ---- */

@@ -387,22 +387,12 @@ SL_BODY xent_at(const sl_cuda_xent *a, size_t i)
     }
 }
 
-/* As nn/optimizer.c, to the bit. */
 SL_BODY optimizer_at(const sl_cuda_optimizer *a, size_t i)
 {
-    const sl_optimizer_update *u = &a->u;
-    float w = a->values[i], g = fmaf(u->weight_decay, w, a->gradients[i]);
-    if (u->adam) {
-        float m = fmaf(u->beta1_rest, g, u->beta1 * a->first[i]);
-        float v = fmaf(u->beta2_rest * g, g, u->beta2 * a->second[i]);
-        a->first[i] = m;
-        a->second[i] = v;
-        a->values[i] = w - u->step_size * m / (sqrtf(v) / u->bias2_sqrt + u->eps);
-    } else {
-        float m = fmaf(u->momentum, a->first[i], g);
-        a->first[i] = m;
-        a->values[i] = fmaf(-u->lr, u->nesterov ? fmaf(u->momentum, m, g) : m, w);
-    }
+    if (a->u.adam)
+        sl_adam_step(&a->u, &a->values[i], a->gradients[i], &a->first[i], &a->second[i]);
+    else
+        sl_sgd_step(&a->u, &a->values[i], a->gradients[i], &a->first[i]);
 }
 
 #endif

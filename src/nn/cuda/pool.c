@@ -8,41 +8,41 @@ static sl_cuda_window window_of(const sl_op *op)
     };
 }
 
-/* A forward kind: x to y. */
-#define FORWARD(name)                                                                       \
+static void forward(sl_cuda_window *window, const sl_op *op, const void *const *in,
+                    void *const *out)
+{
+    window->x = sl_cuda_whole(in[0], &op->x);
+    window->y = sl_cuda_whole(out[0], &op->y);
+}
+
+/* dy, and x if it is given, to dx. */
+static void backward(sl_cuda_window *window, const sl_op *op, const void *const *in,
+                     void *const *out)
+{
+    window->dy = sl_cuda_whole(in[0], &op->y);
+    window->x = sl_cuda_whole(in[1], &op->x);
+    window->dx = sl_cuda_whole(out[0], &op->x);
+}
+
+/* result: the tensor, x or y, whose numbers are computed. */
+#define KIND(name, direction, result)                                                       \
     static sl_status run_##name(sl_cuda_kernel *k, const void *const *in, void *const *out, \
                                 void *scratch, sl_error *err)                               \
     {                                                                                       \
         const sl_op *op = &k->base.op;                                                      \
         sl_cuda_window window = window_of(op);                                              \
         (void)scratch;                                                                      \
-        window.x = sl_cuda_whole(in[0], &op->x);                                            \
-        window.y = sl_cuda_whole(out[0], &op->y);                                           \
-        return sl_cuda_launch(k->dev, name, &window, sl_cuda_items(&op->y), err);           \
+        direction(&window, op, in, out);                                                    \
+        return sl_cuda_launch(k->dev, name, &window, sl_cuda_items(&op->result), err);      \
     }                                                                                       \
     const sl_cuda_op sl_cuda_op_##name = { .supports = sl_cuda_whole_alike, .run = run_##name };
 
-/* A backward kind: dy, and x if it is given, to dx. */
-#define BACKWARD(name)                                                                      \
-    static sl_status run_##name(sl_cuda_kernel *k, const void *const *in, void *const *out, \
-                                void *scratch, sl_error *err)                               \
-    {                                                                                       \
-        const sl_op *op = &k->base.op;                                                      \
-        sl_cuda_window window = window_of(op);                                              \
-        (void)scratch;                                                                      \
-        window.dy = sl_cuda_whole(in[0], &op->y);                                           \
-        window.x = sl_cuda_whole(in[1], &op->x);                                            \
-        window.dx = sl_cuda_whole(out[0], &op->x);                                          \
-        return sl_cuda_launch(k->dev, name, &window, sl_cuda_items(&op->x), err);           \
-    }                                                                                       \
-    const sl_cuda_op sl_cuda_op_##name = { .supports = sl_cuda_whole_alike, .run = run_##name };
-
-FORWARD(max_pool)
-FORWARD(avg_pool)
-FORWARD(subsample)
-BACKWARD(max_pool_bwd)
-BACKWARD(avg_pool_bwd)
-BACKWARD(subsample_bwd)
+KIND(max_pool, forward, y)
+KIND(avg_pool, forward, y)
+KIND(subsample, forward, y)
+KIND(max_pool_bwd, backward, x)
+KIND(avg_pool_bwd, backward, x)
+KIND(subsample_bwd, backward, x)
 
 /* x in lanes, y plain. */
 static bool supports_global(const sl_op *op)
