@@ -32,6 +32,7 @@ import torch
 import torch.nn.functional as F
 
 import networks
+import sampling
 
 PRECISIONS = ["f32", "bf16"]
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -126,7 +127,7 @@ def trial(work, args):
     """All ways, fastest first; those that are hopeless in their first step get no other."""
     folds = ["fx", "jit"] if args.mode == "eval" else [None]
     best, ways = math.inf, []
-    for precision, layout, fold in itertools.product(PRECISIONS, LAYOUTS, folds):
+    for precision, layout, fold in itertools.product(sampling.precisions(), LAYOUTS, folds):
         way = {"precision": precision, "layout": layout, "fold": fold}
         try:
             step = work.step(precision, layout, fold)
