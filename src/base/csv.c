@@ -1,14 +1,18 @@
 #include "base/csv.h"
 #include "base/input.h"
 #include "base/memory.h"
+#include "base/read_ahead.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
+enum { LARGE = 1 << 20 }; /* bytes of a file that is worth a second thread */
+
 struct sl_csv {
     sl_input *input;
+    sl_read_ahead *ahead;     /* reads the input and hashes it; NULL: that's done here */
     sl_hash *hash;            /* of what was read, or NULL */
     bool at_end;              /* the input has no more than what is in the buffer */
     uint64_t line, next_line; /* where the last row began; where the next one does */
@@ -57,6 +61,7 @@ void sl_csv_close(sl_csv *csv)
 {
     if (!csv)
         return;
+    sl_read_ahead_destroy(csv->ahead);
     sl_input_close(csv->input);
     free(csv->fields);
     free(csv->buffer);
@@ -73,6 +78,15 @@ sl_status sl_csv_error_at(const sl_csv *csv, sl_error *err, sl_status code)
     return sl_error_at(err, code, "%s: line %" PRIu64, sl_input_name(csv->input), csv->line);
 }
 
+/* The next n bytes, fewer at the end. */
+static sl_status read_bytes(sl_csv *csv, char *out, size_t n, size_t *got, sl_error *err)
+{
+    if (csv->ahead)
+        return sl_read_ahead_read(csv->ahead, out, n, got, err);
+    sl_status st = sl_input_read(csv->input, out, n, got, err);
+    return !st && csv->hash ? sl_hash_update(csv->hash, out, *got, err) : st;
+}
+
 /* Moves what is left to the front of the buffer and reads more behind it. */
 static sl_status refill(sl_csv *csv, sl_error *err)
 {
@@ -82,13 +96,13 @@ static sl_status refill(sl_csv *csv, sl_error *err)
         return sl_error_set(err, SL_EFORMAT, "a row of more than %zu bytes; is a quote left open?",
                             SL_CSV_MAX_ROW);
     sl_status st = sl_grow(&csv->buffer, &csv->size, left + 1, 1, err); /* doubles it */
+    if (!st && first && sl_input_file_bytes(csv->input) >= LARGE)
+        st = sl_read_ahead_create(&csv->ahead, csv->input, csv->hash, err);
     if (st)
         return st;
     memmove(csv->buffer, csv->buffer + csv->begin, left);
     size_t got, room = csv->size - left;
-    st = sl_input_read(csv->input, csv->buffer + left, room, &got, err);
-    if (!st && csv->hash)
-        st = sl_hash_update(csv->hash, csv->buffer + left, got, err);
+    st = read_bytes(csv, csv->buffer + left, room, &got, err);
     if (st)
         return st;
     csv->begin = 0;

@@ -7,12 +7,14 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 /* Either gz (which passes plain text on as it is) or zip and entry. */
 struct sl_input {
     char *name;
+    size_t file_bytes;
     gzFile gz;
     zip_t *zip;
     zip_file_t *entry;
@@ -32,6 +34,12 @@ static sl_status create(sl_input **out, const char *name, sl_error *err)
     }
     memcpy((*out)->name, name, n);
     return SL_OK;
+}
+
+static size_t file_bytes(int fd)
+{
+    struct stat info;
+    return fstat(fd, &info) == 0 && S_ISREG(info.st_mode) ? (size_t)info.st_size : 0;
 }
 
 /* The descriptor is the input's on success. */
@@ -80,6 +88,7 @@ sl_status sl_input_open(sl_input **out, const char *path, sl_error *err)
         st = sl_io_error(err, path, "opened", errno);
         goto done;
     }
+    input->file_bytes = file_bytes(fd);
     char magic[4];
     bool zipped = pread(fd, magic, 4, 0) == 4 && memcmp(magic, "PK\3\4", 4) == 0;
     st = zipped ? open_only_entry(input, err) : attach(input, fd, err);
@@ -107,6 +116,8 @@ sl_status sl_input_open_stream(sl_input **out, FILE *stream, const char *name, s
     if (fd < 0)
         st = sl_io_error(err, name, "read", errno);
     else
+        input->file_bytes = file_bytes(fd);
+    if (!st)
         st = attach(input, fd, err);
     if (st) {
         if (fd >= 0)
@@ -153,6 +164,11 @@ sl_status sl_input_read(sl_input *input, void *out, size_t n, size_t *got, sl_er
             return check_end(input->gz, err);
     }
     return SL_OK;
+}
+
+size_t sl_input_file_bytes(const sl_input *input)
+{
+    return input->file_bytes;
 }
 
 const char *sl_input_name(const sl_input *input)

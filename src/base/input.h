@@ -21,6 +21,8 @@ SL_CHECK sl_status sl_input_open_stream(sl_input **out, FILE *stream, const char
  * no place. */
 SL_CHECK sl_status sl_input_read(sl_input *input, void *out, size_t n, size_t *got, sl_error *err);
 
+/* Of the file that it is read from, packed or not; 0 where it comes from something else. */
+size_t sl_input_file_bytes(const sl_input *input);
 const char *sl_input_name(const sl_input *input);
 void sl_input_close(sl_input *input); /* NULL is fine */
 

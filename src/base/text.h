@@ -19,6 +19,27 @@ static inline bool sl_text_is(sl_text a, const char *b)
     return strlen(b) == a.length && memcmp(a.text, b, a.length) == 0;
 }
 
+static inline bool sl_text_equal(sl_text a, sl_text b)
+{
+    return a.length == b.length && memcmp(a.text, b.text, a.length) == 0;
+}
+
+/* The number that 1 to 9 decimal digits are; -1 for anything else. For where the most common
+ * numbers come by the million; the functions below read all others, and these. */
+static inline int32_t sl_parse_short(const char *text, size_t length)
+{
+    int32_t value = 0;
+    if (length - 1 > 8)
+        return -1;
+    for (size_t i = 0; i < length; i++) {
+        const unsigned digit = (unsigned char)text[i] - (unsigned)'0';
+        if (digit > 9)
+            return -1;
+        value = value * 10 + (int32_t)digit;
+    }
+    return value;
+}
+
 /* Decimal digits, "-" in front where the type has it. False, *out untouched, for anything else and
  * for what doesn't fit. */
 SL_CHECK bool sl_parse_i64(const char *text, size_t length, int64_t *out);

@@ -43,7 +43,7 @@ static sl_status make_room(sl_people *people, sl_error *err)
 
 sl_status sl_people_find(sl_people *people, sl_text id, size_t *out, sl_error *err)
 {
-    if (people->n > 0 && is_person(people, people->last, id)) {
+    if (people->n > 0 && sl_text_equal(id, people->last_id)) {
         *out = people->last;
         return SL_OK;
     }
@@ -66,6 +66,7 @@ sl_status sl_people_find(sl_people *people, sl_text id, size_t *out, sl_error *e
         *slot = (uint32_t)++people->n;
     }
     *out = people->last = *slot - 1;
+    people->last_id = (sl_text){ people->items[*out].id, id.length };
     return SL_OK;
 }
 

@@ -18,6 +18,7 @@ typedef struct {
     uint32_t *slots; /* (n_slots) a person's number + 1, or 0; a power of two */
     size_t n_slots;
     size_t last; /* whom was asked for last: a person's rows come together */
+    sl_text last_id;
     sl_arena ids;
 } sl_people;
 

@@ -157,11 +157,14 @@ static sl_status bad_field(sl_error *err, int column, sl_text field, const char 
                         field.text, expected);
 }
 
-static sl_status take_integer(const sl_text *fields, const size_t *at, int column, int64_t min,
-                              int64_t max, int64_t *out, sl_error *err)
+static inline sl_status take_integer(const sl_text *fields, const size_t *at, int column,
+                                     int64_t min, int64_t max, int64_t *out, sl_error *err)
 {
     const sl_text field = fields[at[column]];
     char expected[80];
+    *out = sl_parse_short(field.text, field.length);
+    if (*out >= 0 && *out >= min && *out <= max)
+        return SL_OK;
     if (sl_parse_i64(field.text, field.length, out) && *out >= min && *out <= max)
         return SL_OK;
     snprintf(expected, sizeof expected, "a whole number from %lld to %lld", (long long)min,
@@ -170,11 +173,12 @@ static sl_status take_integer(const sl_text *fields, const size_t *at, int colum
 }
 
 /* A clock that was set back makes a reaction time negative: the released data has some. */
-static sl_status take_ms(const sl_text *fields, const size_t *at, int column, double *out,
-                         sl_error *err)
+static inline sl_status take_ms(const sl_text *fields, const size_t *at, int column, double *out,
+                                sl_error *err)
 {
     const sl_text field = fields[at[column]];
-    if (sl_parse_f64(field.text, field.length, false, out))
+    *out = sl_parse_short(field.text, field.length);
+    if (*out >= 0 || sl_parse_f64(field.text, field.length, false, out))
         return SL_OK;
     return bad_field(err, column, field, "a number of milliseconds");
 }
@@ -230,15 +234,14 @@ static sl_status check_name(sl_raw *raw, int column, const sl_text *fields, int 
     sl_text *known = &raw->names[class];
     const int shown = field.length < 40 ? (int)field.length : 40;
     if (known->text) {
-        if (known->length == field.length && memcmp(known->text, field.text, field.length) == 0)
+        if (sl_text_equal(*known, field))
             return SL_OK;
         return sl_error_set(err, SL_EFORMAT, "%s '%.*s' of class %d, which was '%.*s' before",
                             column_names[column], shown, field.text, class,
                             known->length < 40 ? (int)known->length : 40, known->text);
     }
     for (int k = 0; k < raw->source->n_classes; k++)
-        if (raw->names[k].text && raw->names[k].length == field.length &&
-            memcmp(raw->names[k].text, field.text, field.length) == 0)
+        if (raw->names[k].text && sl_text_equal(raw->names[k], field))
             return sl_error_set(err, SL_EFORMAT, "%s '%.*s' of class %d, which was class %d before",
                                 column_names[column], shown, field.text, class, k);
     char *copy;
