@@ -105,6 +105,25 @@ void sl_image_cut(float *image, int h, int w, sl_square square)
             memset(image + (c * h + y) * w + square.left, 0, run);
 }
 
+sl_image_recipe sl_recipe_draw(const sl_augmentation *augmentation, int h, int w, uint64_t seed,
+                               uint32_t epoch, uint32_t image)
+{
+    sl_image_recipe recipe = { .image = image };
+    recipe.placement = sl_placement_draw(augmentation, seed, epoch, image);
+    if (augmentation->cutout)
+        recipe.cut = sl_square_draw(augmentation->cutout, h, w, seed, epoch, image);
+    return recipe;
+}
+
+void sl_recipe_follow(const sl_pixel_table *table, const uint8_t *pixels, int h, int w,
+                      const sl_image_recipe *recipe, float *out)
+{
+    const size_t image_size = 3 * (size_t)h * (size_t)w;
+    sl_image_place(table, pixels + recipe->image * image_size, h, w, recipe->placement, out);
+    if (recipe->cut.bottom > recipe->cut.top)
+        sl_image_cut(out, h, w, recipe->cut);
+}
+
 int sl_label_draw(const double *p, int classes, uint64_t seed, uint32_t epoch, uint32_t image)
 {
     sl_random r = sl_random_stream(seed, SL_RANDOM_LABEL, epoch, image);

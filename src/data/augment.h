@@ -17,19 +17,10 @@
 #ifndef DATA_AUGMENT_H
 #define DATA_AUGMENT_H
 
+#include "base/image_recipe.h"
 #include "data/loader.h"
 
-/* What byte v of channel c becomes: value[c][v] = (v/255 - mean[c]) / std[c]. */
-typedef struct {
-    float value[3][256];
-} sl_pixel_table;
 void sl_pixel_table_init(sl_pixel_table *table, const sl_normalization *normalization);
-
-/* Where the output window lies on the image, and whether it's mirrored afterwards. */
-typedef struct {
-    int dy, dx; /* the window's top left corner on the image: -pad..pad */
-    bool flip;
-} sl_placement;
 
 /* The placement of an image in an epoch. */
 sl_placement sl_placement_draw(const sl_augmentation *augmentation, uint64_t seed, uint32_t epoch,
@@ -39,11 +30,6 @@ sl_placement sl_placement_draw(const sl_augmentation *augmentation, uint64_t see
 void sl_image_place(const sl_pixel_table *table, const uint8_t *pixels, int h, int w,
                     sl_placement placement, float *out);
 
-/* Rows top..bottom-1 and columns left..right-1 of the augmented image. */
-typedef struct {
-    int top, bottom, left, right;
-} sl_square;
-
 /* The part inside the image of a square of this side (>= 1) whose centre is uniform over the image:
  * a pixel's centre for an odd side; for an even one a corner of pixels, the image's border
  * included, so that left and right, above and below are alike. Source: DeVries and Taylor 2017; the
@@ -51,6 +37,13 @@ typedef struct {
 sl_square sl_square_draw(int side, int h, int w, uint64_t seed, uint32_t epoch, uint32_t image);
 /* image (3,h,w): 0 inside the square, in all channels. */
 void sl_image_cut(float *image, int h, int w, sl_square square);
+
+/* Both of an image in an epoch, as far as the augmentation asks for them. */
+sl_image_recipe sl_recipe_draw(const sl_augmentation *augmentation, int h, int w, uint64_t seed,
+                               uint32_t epoch, uint32_t image);
+/* pixels (images,3,h,w) -> out (3,h,w), as the recipe says. */
+void sl_recipe_follow(const sl_pixel_table *table, const uint8_t *pixels, int h, int w,
+                      const sl_image_recipe *recipe, float *out);
 
 /* A class drawn from p (classes), >= 0 with sum 1: the first k with p[0] + .. + p[k] > u. */
 int sl_label_draw(const double *p, int classes, uint64_t seed, uint32_t epoch, uint32_t image);

@@ -16,9 +16,10 @@ static const double MIXUP_MIN = 1e-3, MIXUP_MAX = 1e3;
 typedef struct {
     enum { SLOT_FREE, SLOT_BUSY, SLOT_READY } state;
     sl_batch batch;
-    float *images;   /* (batch_size, 3, h, w) */
-    float *targets;  /* (batch_size, classes) */
-    uint32_t *index; /* (batch_size) */
+    float *images;            /* (batch_size, 3, h, w); NULL with recipes */
+    float *targets;           /* (batch_size, classes) */
+    uint32_t *index;          /* (batch_size) */
+    sl_image_recipe *recipes; /* (batch_size) */
     /* With mixup: the batch before it, and each image's partner. */
     float *plain_images, *plain_targets; /* as images, targets */
     uint32_t *partner;                   /* (batch_size) */
@@ -50,24 +51,16 @@ struct sl_loader {
 
 /* ---- filling: on the loader threads, without the lock ---- */
 
-/* One image, augmented, and its target. */
-static void fill_row(const sl_loader *loader, uint32_t image, float *pixels, float *target)
+static void fill_target(const sl_loader *loader, uint32_t image, float *target)
 {
     const sl_loader_options *o = &loader->options;
-    const sl_dataset *set = loader->set;
     const sl_targets *targets = loader->targets;
     const size_t classes = (size_t)targets->classes, row = image * classes;
-    const int h = set->height, w = set->width, cutout = o->augmentation.cutout;
-    const size_t image_size = (size_t)set->channels * (size_t)h * (size_t)w;
-    const uint32_t epoch = loader->epoch;
+    const double *p = targets->p64 + row;
 
-    sl_image_place(&loader->table, set->pixels + image * image_size, h, w,
-                   sl_placement_draw(&o->augmentation, o->seed, epoch, image), pixels);
-    if (cutout)
-        sl_image_cut(pixels, h, w, sl_square_draw(cutout, h, w, o->seed, epoch, image));
     if (o->sample_labels) {
         memset(target, 0, classes * sizeof *target);
-        target[sl_label_draw(targets->p64 + row, targets->classes, o->seed, epoch, image)] = 1;
+        target[sl_label_draw(p, targets->classes, o->seed, loader->epoch, image)] = 1;
     } else {
         memcpy(target, targets->p + row, classes * sizeof *target);
     }
@@ -87,13 +80,19 @@ static void fill_slot(const sl_loader *loader, size_t b, slot *s)
 
     for (size_t i = 0; i < n; i++) {
         s->index[i] = loader->order[first + i];
-        fill_row(loader, s->index[i], images + i * image_size, targets + i * classes);
+        s->recipes[i] = sl_recipe_draw(&o->augmentation, set->height, set->width, o->seed,
+                                       loader->epoch, s->index[i]);
+        fill_target(loader, s->index[i], targets + i * classes);
+        if (!o->recipes)
+            sl_recipe_follow(&loader->table, set->pixels, set->height, set->width, &s->recipes[i],
+                             images + i * image_size);
     }
     if (mixes) {
-        const float lambda =
+        s->batch.lambda =
             sl_mixup_draw(o->mixup, o->seed, loader->epoch, (uint32_t)b, s->partner, n);
-        sl_rows_mix(images, s->partner, lambda, n, image_size, s->images);
-        sl_rows_mix(targets, s->partner, lambda, n, classes, s->targets);
+        sl_rows_mix(targets, s->partner, s->batch.lambda, n, classes, s->targets);
+        if (!o->recipes)
+            sl_rows_mix(images, s->partner, s->batch.lambda, n, image_size, s->images);
     }
     s->batch.n = n;
 }
@@ -254,13 +253,29 @@ static sl_status choose_images(sl_loader *loader, const int64_t *indices, size_t
     return SL_OK;
 }
 
-static sl_status create_plain(slot *s, size_t images_size, size_t targets_size, size_t n,
-                              sl_error *err)
+static sl_status create_slot(slot *s, const sl_loader_options *o, size_t images_size,
+                             size_t targets_size, sl_error *err)
 {
-    sl_status st = sl_alloc_aligned(&s->plain_images, images_size, sizeof *s->images, err);
+    const bool mixes = o->mixup > 0;
+    sl_status st = sl_alloc(&s->index, o->batch_size, sizeof *s->index, err);
     if (!st)
+        st = sl_alloc(&s->recipes, o->batch_size, sizeof *s->recipes, err);
+    if (!st)
+        st = sl_alloc_aligned(&s->targets, targets_size, sizeof *s->targets, err);
+    if (!st && mixes)
         st = sl_alloc_aligned(&s->plain_targets, targets_size, sizeof *s->targets, err);
-    return st ? st : sl_alloc(&s->partner, n, sizeof *s->partner, err);
+    if (!st && mixes)
+        st = sl_alloc(&s->partner, o->batch_size, sizeof *s->partner, err);
+    if (!st && !o->recipes)
+        st = sl_alloc_aligned(&s->images, images_size, sizeof *s->images, err);
+    if (!st && !o->recipes && mixes)
+        st = sl_alloc_aligned(&s->plain_images, images_size, sizeof *s->images, err);
+    s->batch = (sl_batch){ .images = s->images, .targets = s->targets, .index = s->index };
+    if (o->recipes) {
+        s->batch.recipes = s->recipes;
+        s->batch.partner = s->partner;
+    }
+    return st;
 }
 
 static sl_status create_slots(sl_loader *loader, sl_error *err)
@@ -278,17 +293,8 @@ static sl_status create_slots(sl_loader *loader, sl_error *err)
     if (st)
         return st;
     loader->n_slots = n_slots;
-    for (size_t i = 0; !st && i < n_slots; i++) {
-        slot *s = &loader->slots[i];
-        st = sl_alloc_aligned(&s->images, images_size, sizeof *s->images, err);
-        if (!st)
-            st = sl_alloc_aligned(&s->targets, targets_size, sizeof *s->targets, err);
-        if (!st)
-            st = sl_alloc(&s->index, n, sizeof *s->index, err);
-        if (!st && loader->options.mixup > 0)
-            st = create_plain(s, images_size, targets_size, n, err);
-        s->batch = (sl_batch){ .images = s->images, .targets = s->targets, .index = s->index };
-    }
+    for (size_t i = 0; !st && i < n_slots; i++)
+        st = create_slot(&loader->slots[i], &loader->options, images_size, targets_size, err);
     return st;
 }
 
@@ -351,6 +357,7 @@ void sl_loader_destroy(sl_loader *loader)
         free(loader->slots[i].images);
         free(loader->slots[i].targets);
         free(loader->slots[i].index);
+        free(loader->slots[i].recipes);
         free(loader->slots[i].plain_images);
         free(loader->slots[i].plain_targets);
         free(loader->slots[i].partner);

@@ -6,6 +6,7 @@
 #ifndef DATA_LOADER_H
 #define DATA_LOADER_H
 
+#include "base/image_recipe.h"
 #include <softlabel/dataset.h>
 #include <stdbool.h>
 
@@ -34,16 +35,22 @@ typedef struct {
                            each time the image is drawn */
     sl_normalization normalization;
     uint64_t seed;
-    int threads; /* loader threads, >= 1 */
+    int threads;  /* loader threads, >= 1 */
+    bool recipes; /* batches have recipes instead of images: a device makes those itself */
 } sl_loader_options;
 
 /* A batch, borrowed until the next sl_loader_next or sl_loader_destroy. */
 typedef struct {
     size_t n;              /* images in it, <= batch_size */
-    const float *images;   /* (n, channels, height, width), normalised */
+    const float *images;   /* (n, channels, height, width), normalised; NULL with recipes */
     const float *targets;  /* (n, classes) */
     const uint32_t *index; /* (n) index of each image in the data set; with mixup, of the one
                               that lambda belongs to */
+    /* With recipes only: (n) of them; with mixup (n) partners, with which images are mixed as
+       targets are, else NULL. */
+    const sl_image_recipe *recipes;
+    const uint32_t *partner;
+    float lambda;
 } sl_batch;
 
 typedef struct sl_loader sl_loader;

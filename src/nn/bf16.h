@@ -4,7 +4,7 @@
 #ifndef NN_BF16_H
 #define NN_BF16_H
 
-#include "nn/host_device.h"
+#include "base/host_device.h"
 #include <stdint.h>
 #include <string.h>
 

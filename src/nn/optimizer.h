@@ -3,7 +3,7 @@
 #ifndef NN_OPTIMIZER_H
 #define NN_OPTIMIZER_H
 
-#include "nn/host_device.h"
+#include "base/host_device.h"
 #include <math.h>
 #include <softlabel/error.h>
 #include <stdbool.h>

@@ -7,6 +7,7 @@
 #define NN_PLAN_H
 
 #include "nn/backend.h"
+#include "nn/device_images.h"
 #include "nn/optimizer.h"
 #include "nn/params.h"
 
@@ -49,6 +50,12 @@ SL_CHECK sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, fl
 SL_CHECK sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets,
                                 float *losses, float *logits, float *input_grad, sl_error *err);
 float *sl_plan_gradients(sl_plan *plan);
+
+/* Makes the next step's images on the plan's device, from what that holds: sl_plan_step is then to
+ * be called without images (NULL). For gradient modes; n is the plan's batch. */
+SL_CHECK sl_status sl_plan_assemble(sl_plan *plan, sl_device_images *images,
+                                    const sl_image_recipe *recipes, const uint32_t *partner,
+                                    float lambda, sl_error *err);
 
 /* Takes the optimizer's step (sl_optimizer_step) with these gradients where the parameters lie, on
  * the plan's device. There params, gradients and the optimizer's state may be ahead of the host's

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "train/events.h"
+#include "train/feeder.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,8 +18,8 @@ struct sl_loop {
     sl_run *run;
     sl_train_state state;
     sl_metrics_log log;
-    sl_loader *loader;
     sl_plan *plan;
+    sl_feeder *feeder;
     sl_optimizer *optimizer;
     sl_events *events;
     float *losses, *logits; /* (batch), (batch, classes) */
@@ -152,11 +153,11 @@ static sl_status train_epoch(sl_loop *l, sl_error *err)
 {
     double started = now_s();
     const sl_batch *batch;
-    sl_status st = sl_loader_start(l->loader, (uint32_t)l->state.epoch, l->state.batch, err);
+    sl_status st = sl_feeder_start(l->feeder, (uint32_t)l->state.epoch, l->state.batch, err);
 
     l->epoch_images = 0;
     while (!st) {
-        st = sl_loader_next(l->loader, &batch, err);
+        st = sl_feeder_next(l->feeder, &batch, err);
         if (st || !batch)
             break;
         st = step(l, batch, err);
@@ -271,16 +272,16 @@ static sl_status build(sl_loop *l, sl_error *err)
 {
     size_t batch = l->o.loader.batch_size;
     sl_plan_options plan = { .batch = (int)batch, .mode = SL_MODE_TRAIN, .dtype = l->o.dtype };
-    sl_status st = sl_loader_create(&l->loader, l->o.set, l->o.targets, l->o.indices,
-                                    l->o.n_indices, &l->o.loader, err);
+    sl_status st = sl_plan_create(&l->plan, l->o.graph, l->o.params, l->o.device, &plan, err);
 
+    if (!st)
+        st = sl_feeder_create(&l->feeder, l->o.set, l->o.targets, l->o.indices, l->o.n_indices,
+                              &l->o.loader, l->plan, l->o.device, err);
     if (st)
         return st;
-    l->batches = sl_loader_batches(l->loader);
-    st = sl_plan_create(&l->plan, l->o.graph, l->o.params, l->o.device, &plan, err);
-    if (!st)
-        st = sl_optimizer_create(&l->optimizer, &l->o.optimizer, sl_graph_value_floats(l->o.graph),
-                                 err);
+    l->batches = sl_feeder_batches(l->feeder);
+    st =
+        sl_optimizer_create(&l->optimizer, &l->o.optimizer, sl_graph_value_floats(l->o.graph), err);
     if (!st)
         st = sl_alloc(&l->losses, batch, sizeof(float), err);
     if (!st)
@@ -345,8 +346,8 @@ void sl_loop_destroy(sl_loop *loop)
     sl_events_close(loop->events);
     sl_metrics_log_release(&loop->log);
     sl_optimizer_destroy(loop->optimizer);
+    sl_feeder_destroy(loop->feeder);
     sl_plan_destroy(loop->plan);
-    sl_loader_destroy(loop->loader);
     free(loop->losses);
     free(loop->logits);
     free(loop);

@@ -124,6 +124,16 @@ static sl_status update(sl_device *dev, const sl_optimizer_update *u, float *val
     return SL_OK;
 }
 
+static sl_status assemble(sl_device *dev, const sl_assembly *assembly, sl_error *err)
+{
+    (void)err;
+    unlock(of(dev));
+    for (size_t i = 0; i < sl_assembly_count(assembly); i++)
+        assembly->out[i] = sl_assembly_number(assembly, i);
+    lock(of(dev));
+    return SL_OK;
+}
+
 static sl_status do_call(const call *c, sl_error *err)
 {
     guarded *g = c->kernel->dev;
@@ -187,6 +197,7 @@ static const sl_device_memory guarded_memory = {
     .download = copy,
     .wait = wait_for_it,
     .update = update,
+    .assemble = assemble,
     .record_begin = record_begin,
     .record_end = record_end,
     .replay = replay,

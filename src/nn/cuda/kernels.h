@@ -7,6 +7,7 @@
 #ifndef NN_CUDA_KERNELS_H
 #define NN_CUDA_KERNELS_H
 
+#include "base/image_recipe.h"
 #include "nn/cuda/lanes.h"
 #include "nn/optimizer.h"
 
@@ -198,7 +199,8 @@ typedef struct {
     X(xent)               \
     X(pack_weights)       \
     X(unpack_weights)     \
-    X(optimizer)
+    X(optimizer)          \
+    X(assemble)
 
 #define SL_CUDA_REDUCTIONS(X) \
     X(moments)                \
@@ -210,6 +212,7 @@ typedef struct {
 typedef sl_cuda_window sl_cuda_max_pool, sl_cuda_max_pool_bwd, sl_cuda_avg_pool,
     sl_cuda_avg_pool_bwd, sl_cuda_subsample, sl_cuda_subsample_bwd;
 typedef sl_cuda_linear sl_cuda_linear_bwd_x, sl_cuda_linear_bwd_weights;
+typedef sl_assembly sl_cuda_assemble; /* an item is a number of out */
 typedef sl_cuda_weights sl_cuda_pack_weights, sl_cuda_unpack_weights;
 
 /* NAME(stream, arguments, n): asks for n items, or blocks; the work is done later. Returns 0, or

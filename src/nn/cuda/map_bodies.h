@@ -395,4 +395,9 @@ SL_BODY optimizer_at(const sl_cuda_optimizer *a, size_t i)
         sl_sgd_step(&a->u, &a->values[i], a->gradients[i], &a->first[i]);
 }
 
+SL_BODY assemble_at(const sl_assembly *a, size_t i)
+{
+    a->out[i] = sl_assembly_number(a, i);
+}
+
 #endif

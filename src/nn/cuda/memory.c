@@ -67,6 +67,11 @@ static sl_status update(sl_device *dev, const sl_optimizer_update *u, float *val
     return sl_cuda_launch(of(dev), optimizer, &optimizer, n, err);
 }
 
+static sl_status assemble(sl_device *dev, const sl_assembly *assembly, sl_error *err)
+{
+    return sl_cuda_launch(of(dev), assemble, assembly, sl_assembly_count(assembly), err);
+}
+
 static sl_status record_begin(sl_device *dev, sl_error *err)
 {
     return sl_cuda_check(
@@ -118,6 +123,7 @@ const sl_device_memory sl_cuda_memory = {
     .download = download,
     .wait = wait_for_all,
     .update = update,
+    .assemble = assemble,
     .record_begin = record_begin,
     .record_end = record_end,
     .replay = replay,
