@@ -29,7 +29,7 @@ sl_status sl_identify(const sl_study_config *config, const sl_secret *secret, co
         [SL_RECRUIT_MTURK] = { "workerId", "assignmentId", "hitId" },
         [SL_RECRUIT_PROLIFIC] = { "PROLIFIC_PID", "SESSION_ID", "STUDY_ID" },
     };
-    const char *worker, *session, *place;
+    const char *worker = NULL, *session = NULL, *place = NULL;
     *out = (sl_identity){ .known = config->recruitment != SL_RECRUIT_OPEN };
     if (!out->known)
         return SL_OK;
