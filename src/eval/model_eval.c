@@ -14,7 +14,9 @@ struct sl_evaluator {
     sl_shape input; /* of one image */
     int batch, threads;
     sl_pixel_table pixels;
-    float *images; /* (batch, c, h, w) */
+    sl_device *device;
+    float *images; /* (batch, c, h, w); or NULL, on a device that keeps images, and then: */
+    sl_image_recipe *recipes; /* (batch) */
     sl_progress_fn *progress;
     void *progress_user;
 };
@@ -36,6 +38,7 @@ sl_status sl_evaluator_create(sl_evaluator **out, sl_model *model, sl_device *de
     e->model = model;
     e->input = sl_graph_shape(graph, sl_graph_node(graph, 0)->output);
     e->batch = batch;
+    e->device = device;
     e->threads = ((const sl_device_base *)(const void *)device)->threads;
     e->progress = progress;
     e->progress_user = progress_user;
@@ -44,9 +47,12 @@ sl_status sl_evaluator_create(sl_evaluator **out, sl_model *model, sl_device *de
     st = sl_plan_create(&e->plan, graph, sl_model_params(model), device, &options, err);
     if (st)
         goto done;
-    st = sl_alloc_aligned(
-        &e->images, (size_t)batch,
-        (size_t)e->input.c * (size_t)e->input.h * (size_t)e->input.w * sizeof(float), err);
+    if (sl_device_keeps_images(device) && e->input.c == 3)
+        st = sl_alloc(&e->recipes, (size_t)batch, sizeof *e->recipes, err);
+    else
+        st = sl_alloc_aligned(
+            &e->images, (size_t)batch,
+            (size_t)e->input.c * (size_t)e->input.h * (size_t)e->input.w * sizeof(float), err);
     if (st)
         goto done;
     *out = e;
@@ -62,6 +68,7 @@ void sl_evaluator_destroy(sl_evaluator *evaluator)
         return;
     sl_plan_destroy(evaluator->plan);
     free(evaluator->images);
+    free(evaluator->recipes);
     free(evaluator);
 }
 
@@ -109,21 +116,49 @@ static void fill_batch(sl_evaluator *e, const sl_dataset *set, size_t first, int
                        set->width, in_place, e->images + (size_t)i * size);
 }
 
-sl_status sl_evaluator_logits(sl_evaluator *evaluator, const sl_dataset *set, float *logits,
-                              sl_error *err)
+/* The same for the device's plan to start from: all as they are. */
+static sl_status assemble_batch(sl_evaluator *e, sl_device_images *kept, size_t first, int n,
+                                sl_error *err)
 {
-    size_t batch = (size_t)evaluator->batch;
-    sl_status st = check_fit(evaluator, set, err);
+    for (int i = 0; i < n; i++)
+        e->recipes[i] = (sl_image_recipe){ .image = (uint32_t)first + (uint32_t)i };
+    return sl_plan_assemble(e->plan, kept, e->recipes, NULL, 1, n, err);
+}
+
+/* kept: the set on the device, or NULL. */
+static sl_status score_batches(sl_evaluator *e, const sl_dataset *set, sl_device_images *kept,
+                               float *logits, sl_error *err)
+{
+    size_t batch = (size_t)e->batch;
+    sl_status st = SL_OK;
 
     for (size_t first = 0; first < set->n && !st; first += batch) {
         size_t rest = set->n - first;
         int n = (int)(rest < batch ? rest : batch);
 
-        fill_batch(evaluator, set, first, n);
-        st = sl_plan_forward(evaluator->plan, evaluator->images, n,
-                             logits + first * (size_t)set->classes, err);
-        if (!st && report(evaluator, set, first + (size_t)n))
+        if (kept)
+            st = assemble_batch(e, kept, first, n, err);
+        else
+            fill_batch(e, set, first, n);
+        if (!st)
+            st = sl_plan_forward(e->plan, e->images, n, logits + first * (size_t)set->classes, err);
+        if (!st && report(e, set, first + (size_t)n))
             st = sl_error_set(err, SL_EINTERRUPTED, "stopped while scoring '%s'", set->name);
     }
+    return st;
+}
+
+sl_status sl_evaluator_logits(sl_evaluator *evaluator, const sl_dataset *set, float *logits,
+                              sl_error *err)
+{
+    sl_device_images *kept = NULL;
+    sl_status st = check_fit(evaluator, set, err);
+
+    if (!st && evaluator->recipes)
+        st = sl_device_images_create(&kept, evaluator->device, set->pixels, set->n, set->height,
+                                     set->width, &evaluator->pixels, (size_t)evaluator->batch, err);
+    if (!st)
+        st = score_batches(evaluator, set, kept, logits, err);
+    sl_device_images_destroy(kept);
     return st;
 }

@@ -349,12 +349,12 @@ sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, float *logi
     sl_status st = SL_OK;
     while (left > 0 && !st) { /* what a short pass has behind its images is computed and dropped */
         size_t count = left < pass_size ? left : pass_size;
-        st = put(plan, p->input, images, count * floats, err);
+        st = images ? put(plan, p->input, images, count * floats, err) : SL_OK;
         if (!st)
             st = run(plan, err);
         if (!st)
             st = get(plan, p->logits, logits, count * classes(plan), err);
-        images += count * floats;
+        images = images ? images + count * floats : NULL;
         logits += count * classes(plan);
         left -= count;
     }
@@ -362,12 +362,13 @@ sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, float *logi
 }
 
 sl_status sl_plan_assemble(sl_plan *plan, sl_device_images *images, const sl_image_recipe *recipes,
-                           const uint32_t *partner, float lambda, sl_error *err)
+                           const uint32_t *partner, float lambda, int n, sl_error *err)
 {
     const sl_program *p = &plan->program;
-    void *input = device_address(plan, p->input);
-    return sl_device_images_assemble(images, recipes, partner, lambda, (size_t)p->options.batch,
-                                     input, err);
+    if (n < 1 || n > p->options.batch)
+        return sl_error_set(err, SL_EINVAL, "%d images, expected 1 to %d", n, p->options.batch);
+    return sl_device_images_assemble(images, recipes, partner, lambda, (size_t)n,
+                                     device_address(plan, p->input), err);
 }
 
 sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets, float *losses,

@@ -51,11 +51,11 @@ SL_CHECK sl_status sl_plan_step(sl_plan *plan, const float *images, const float 
                                 float *losses, float *logits, float *input_grad, sl_error *err);
 float *sl_plan_gradients(sl_plan *plan);
 
-/* Makes the next step's images on the plan's device, from what that holds: sl_plan_step is then to
- * be called without images (NULL). For gradient modes; n is the plan's batch. */
+/* Makes the next pass's n images on the plan's device, from what that keeps: sl_plan_step or
+ * sl_plan_forward is then to be called without images (NULL). */
 SL_CHECK sl_status sl_plan_assemble(sl_plan *plan, sl_device_images *images,
                                     const sl_image_recipe *recipes, const uint32_t *partner,
-                                    float lambda, sl_error *err);
+                                    float lambda, int n, sl_error *err);
 
 /* Takes the optimizer's step (sl_optimizer_step) with these gradients where the parameters lie, on
  * the plan's device. There params, gradients and the optimizer's state may be ahead of the host's

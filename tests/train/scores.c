@@ -4,6 +4,7 @@
 
 #include "eval/scores.h"
 #include "models/model.h"
+#include "nn/guarded_device.h"
 #include <math.h>
 #include <softlabel/synth.h>
 #include <stdlib.h>
@@ -104,6 +105,36 @@ static void every_set_is_scored(void **state)
     sl_score_sets_release(&sets);
 }
 
+/* Where the device keeps the images and makes the batches, answers are the same to the bit; weights
+ * are another model's, whose answers depend on the image. */
+static void a_device_that_keeps_images_answers_alike(void **state)
+{
+    const shared_model *s = *state;
+    float logits[2][N_TEST * CLASSES];
+    sl_device *guarded;
+    sl_model *model;
+    sl_dataset *set;
+    sl_error err;
+    expect_ok(guarded_device_open(&guarded, 1, &err), &err);
+    expect_ok(sl_data_read(s->data, SL_SET_TEST, &set, &err), &err);
+    expect_ok(sl_model_create(&model, "resnet_basic_8", CLASSES, &err), &err);
+    sl_params_init(sl_model_params(model), SL_INIT_FAN_OUT, 1);
+    for (int way = 0; way < 2; way++) {
+        sl_evaluator *evaluator;
+        expect_ok(sl_evaluator_create(&evaluator, model, way ? guarded : s->device, 16,
+                                      SL_DTYPE_F32, NULL, NULL, &err),
+                  &err);
+        expect_ok(sl_evaluator_logits(evaluator, set, logits[way], &err), &err);
+        sl_evaluator_destroy(evaluator);
+    }
+    assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
+    assert_memory_not_equal(logits[0], logits[0] + CLASSES, CLASSES * sizeof(float));
+    assert_int_equal(guarded_device_counts(guarded).allocations, 0);
+    sl_dataset_destroy(set);
+    sl_model_destroy(model);
+    sl_device_close(guarded);
+}
+
 static void new_weights_count_after_reload(void **state)
 {
     const shared_model *s = *state;
@@ -172,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_set_is_scored),
+        cmocka_unit_test(a_device_that_keeps_images_answers_alike),
         cmocka_unit_test(new_weights_count_after_reload),
         cmocka_unit_test(answers_that_are_no_numbers_are_an_error),
         cmocka_unit_test(a_model_of_other_classes_is_refused),
