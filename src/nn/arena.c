@@ -52,8 +52,8 @@ static void find_lifetimes(sl_program *p)
         if (given[i] >= 0)
             extend(&p->buffers[given[i]], -1);
     }
-    const int wanted[3] = { p->logits, p->loss, p->input_grad };
-    for (int i = 0; i < 3; i++) {
+    const int wanted[4] = { p->logits, p->loss, p->input_grad, p->target };
+    for (int i = 0; i < 4; i++) {
         if (wanted[i] >= 0)
             extend(&p->buffers[wanted[i]], end);
     }

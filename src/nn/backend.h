@@ -77,6 +77,7 @@
 
 #include "base/host_device.h"
 #include "base/image_recipe.h"
+#include "nn/tally.h"
 #include <softlabel/error.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -269,8 +270,9 @@ typedef struct {
     /* sl_optimizer_update_run on arrays of n floats there. */
     sl_status (*update)(sl_device *dev, const sl_optimizer_update *u, float *values,
                         const float *gradients, float *const state[2], size_t n, sl_error *err);
-    /* Makes a batch there: all pointers are to that memory. */
+    /* Makes a batch there, and sl_tally_add there: all pointers are to that memory. */
     sl_status (*assemble)(sl_device *dev, const sl_assembly *assembly, sl_error *err);
+    sl_status (*tally)(sl_device *dev, const sl_tally_step *step, sl_error *err);
     /* Optional: what load and run are asked for from begin to end is not done but kept, to be done
      * at once by every replay, on the same memory. */
     sl_status (*record_begin)(sl_device *dev, sl_error *err);

@@ -13,7 +13,7 @@ struct sl_plan {
     sl_program program; /* its batch is what one pass takes */
     int batch;          /* what the caller may give at once */
     sl_params *params;  /* borrowed */
-    sl_region places[SL_PLACE_COUNT], scratch;
+    sl_region places[SL_PLACE_COUNT], scratch, tally;
     sl_region state[2]; /* around the optimizer's arrays, from the first update on */
     bool state_pushed;  /* the device has what the host has, or newer */
     sl_recording *recording;
@@ -82,6 +82,8 @@ static sl_status allocate(sl_plan *plan, sl_error *err)
     sl_status st = sl_region_create_inside(&at[SL_PLACE_ARENA], p->dev, p->arena_bytes, err);
     if (!st)
         st = sl_region_create_inside(&plan->scratch, p->dev, p->scratch_bytes, err);
+    if (!st)
+        st = sl_region_create_inside(&plan->tally, p->dev, sizeof(sl_tally), err);
     if (!st)
         st = sl_region_create(&at[SL_PLACE_FOLDED], p->dev, p->folded_bytes, err);
     if (!st)
@@ -162,6 +164,7 @@ void sl_plan_destroy(sl_plan *plan)
     for (int i = 0; i < SL_PLACE_COUNT; i++)
         sl_region_release(&plan->places[i]);
     sl_region_release(&plan->scratch);
+    sl_region_release(&plan->tally);
     sl_region_release(&plan->state[0]);
     sl_region_release(&plan->state[1]);
     free(plan);
@@ -386,13 +389,38 @@ sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets,
         st = put(plan, p->target, targets, rows, err);
     if (!st)
         st = run(plan, err);
-    if (!st)
+    if (!st && losses)
         st = get(plan, p->loss, losses, batch, err);
     if (!st && logits)
         st = get(plan, p->logits, logits, rows, err);
     if (!st && input_grad)
         st = get(plan, p->input_grad, input_grad, input, err);
     return st;
+}
+
+sl_status sl_plan_set_tally(sl_plan *plan, const sl_tally *tally, sl_error *err)
+{
+    return sl_device_put(plan->program.dev, plan->tally.device, tally, sizeof *tally, err);
+}
+
+sl_status sl_plan_add_to_tally(sl_plan *plan, sl_error *err)
+{
+    const sl_program *p = &plan->program;
+    const sl_tally_step step = { .loss = device_address(plan, p->loss),
+                                 .logits = device_address(plan, p->logits),
+                                 .target = device_address(plan, p->target),
+                                 .n = p->options.batch,
+                                 .classes = (int)classes(plan),
+                                 .tally = (sl_tally *)(void *)plan->tally.device };
+    if (backend_of(plan)->memory)
+        return backend_of(plan)->memory->tally(p->dev, &step, err);
+    sl_tally_add(&step);
+    return SL_OK;
+}
+
+sl_status sl_plan_read_tally(sl_plan *plan, sl_tally *out, sl_error *err)
+{
+    return sl_device_get(plan->program.dev, out, plan->tally.device, sizeof *out, err);
 }
 
 /* The optimizer's arrays beside the parameters, as new as the host's. */

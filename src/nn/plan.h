@@ -44,9 +44,10 @@ SL_CHECK sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, fl
                                    sl_error *err);
 
 /* One forward and backward pass over exactly batch images, for gradient modes: targets
- * (batch,classes); losses (batch) written, per image, in nats; logits (batch,classes) and
- * input_grad (batch,c,h,w; only with the option) written unless NULL. Gradients of the mean loss
- * lie in sl_plan_gradients after an sl_plan_fetch, in the layout of params->values. */
+ * (batch,classes); losses (batch), per image, in nats, logits (batch,classes) and input_grad
+ * (batch,c,h,w; only with the option) written unless NULL: a device with memory of its own is
+ * waited for only then. Gradients of the mean loss lie in sl_plan_gradients after an sl_plan_fetch,
+ * in the layout of params->values. */
 SL_CHECK sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets,
                                 float *losses, float *logits, float *input_grad, sl_error *err);
 float *sl_plan_gradients(sl_plan *plan);
@@ -56,6 +57,12 @@ float *sl_plan_gradients(sl_plan *plan);
 SL_CHECK sl_status sl_plan_assemble(sl_plan *plan, sl_device_images *images,
                                     const sl_image_recipe *recipes, const uint32_t *partner,
                                     float lambda, int n, sl_error *err);
+
+/* The plan's tally of steps, on its device: set it, add the last step to it, read it (which waits).
+ */
+SL_CHECK sl_status sl_plan_set_tally(sl_plan *plan, const sl_tally *tally, sl_error *err);
+SL_CHECK sl_status sl_plan_add_to_tally(sl_plan *plan, sl_error *err);
+SL_CHECK sl_status sl_plan_read_tally(sl_plan *plan, sl_tally *out, sl_error *err);
 
 /* Takes the optimizer's step (sl_optimizer_step) with these gradients where the parameters lie, on
  * the plan's device. There params, gradients and the optimizer's state may be ahead of the host's

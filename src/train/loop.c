@@ -13,6 +13,9 @@
 /* Between saves within an epoch unless save_every says otherwise. */
 static const double SAVE_INTERVAL_S = 300;
 
+/* Asked of a device before it is waited for. */
+enum { STEPS_AHEAD = 64 };
+
 struct sl_loop {
     sl_loop_options o;
     sl_run *run;
@@ -22,8 +25,8 @@ struct sl_loop {
     sl_feeder *feeder;
     sl_optimizer *optimizer;
     sl_events *events;
-    float *losses, *logits; /* (batch), (batch, classes) */
-    size_t batches;         /* per epoch */
+    size_t batches; /* per epoch */
+    size_t unread;  /* steps behind the last reading of the plan's tally */
     double lr;
     double clock;         /* when state.seconds was last brought up to date */
     double saved;         /* when the state was last saved */
@@ -55,11 +58,27 @@ static bool all_finite(const float *values, size_t n)
     return true;
 }
 
+/* Brings the sums up to date with the steps, for which it waits. */
+static sl_status read_tally(sl_loop *l, sl_error *err)
+{
+    sl_tally tally;
+    sl_status st = sl_plan_read_tally(l->plan, &tally, err);
+
+    if (st)
+        return st;
+    l->unread = 0;
+    l->state.sums.loss = tally.loss;
+    l->state.sums.hits = tally.hits;
+    return isfinite(tally.loss) ? SL_OK : diverged(l, err);
+}
+
 static sl_status save(sl_loop *l, sl_error *err)
 {
     double now = now_s();
-    sl_status st = sl_plan_fetch(l->plan, err);
+    sl_status st = l->unread ? read_tally(l, err) : SL_OK;
 
+    if (!st)
+        st = sl_plan_fetch(l->plan, err);
     if (st)
         return st;
     if (!all_finite(l->o.params->values, sl_graph_value_floats(l->o.graph)) ||
@@ -94,16 +113,6 @@ static bool report(sl_loop *l)
     return l->o.progress(l->o.progress_user, &p);
 }
 
-static size_t largest(const float *row, int n)
-{
-    size_t at = 0;
-
-    for (size_t k = 1; k < (size_t)n; k++)
-        if (row[k] > row[at])
-            at = k;
-    return at;
-}
-
 /* The network's own random numbers (dropout, shake) for the next step. */
 static void draw(sl_loop *l)
 {
@@ -113,28 +122,23 @@ static void draw(sl_loop *l)
     sl_plan_draw(l->plan, sl_random_u64(&r));
 }
 
-/* One step on a batch. The update is left out if the loss isn't finite. */
+/* One step on a batch. The update is left out if the loss is known not to be finite: devices in the
+ * host's memory are waited for at every step, others now and then. */
 static sl_status step(sl_loop *l, const sl_batch *batch, sl_error *err)
 {
-    int classes = l->o.set->classes;
+    const size_t read_after = batch->images ? 1 : STEPS_AHEAD;
     uint64_t number = (uint64_t)l->state.epoch * l->batches + l->state.batch;
-    sl_epoch_sums *sums = &l->state.sums;
     sl_status st;
 
     draw(l);
-    st = sl_plan_step(l->plan, batch->images, batch->targets, l->losses, l->logits, NULL, err);
-
+    st = sl_plan_step(l->plan, batch->images, batch->targets, NULL, NULL, NULL, err);
+    if (!st)
+        st = sl_plan_add_to_tally(l->plan, err);
+    l->state.sums.seen += batch->n;
+    if (!st && ++l->unread >= read_after)
+        st = read_tally(l, err);
     if (st)
         return st;
-    for (size_t i = 0; i < batch->n; i++) {
-        size_t at = i * (size_t)classes;
-
-        sums->loss += (double)l->losses[i];
-        sums->hits += largest(l->logits + at, classes) == largest(batch->targets + at, classes);
-    }
-    sums->seen += batch->n;
-    if (!isfinite(sums->loss))
-        return diverged(l, err);
     l->lr = sl_schedule_lr_at(&l->o.schedule, number, l->batches);
     st = sl_plan_update(l->plan, l->optimizer, l->lr, err);
     l->state.batch += !st;
@@ -153,8 +157,12 @@ static sl_status train_epoch(sl_loop *l, sl_error *err)
 {
     double started = now_s();
     const sl_batch *batch;
+    const sl_tally so_far = { l->state.sums.loss, l->state.sums.hits };
     sl_status st = sl_feeder_start(l->feeder, (uint32_t)l->state.epoch, l->state.batch, err);
 
+    if (!st)
+        st = sl_plan_set_tally(l->plan, &so_far, err);
+    l->unread = 0;
     l->epoch_images = 0;
     while (!st) {
         st = sl_feeder_next(l->feeder, &batch, err);
@@ -171,6 +179,8 @@ static sl_status train_epoch(sl_loop *l, sl_error *err)
         if (save_is_due(l))
             st = save(l, err);
     }
+    if (!st && l->unread)
+        st = read_tally(l, err);
     l->epoch_seconds = now_s() - started;
     return st;
 }
@@ -282,10 +292,6 @@ static sl_status build(sl_loop *l, sl_error *err)
     l->batches = sl_feeder_batches(l->feeder);
     st =
         sl_optimizer_create(&l->optimizer, &l->o.optimizer, sl_graph_value_floats(l->o.graph), err);
-    if (!st)
-        st = sl_alloc(&l->losses, batch, sizeof(float), err);
-    if (!st)
-        st = sl_alloc(&l->logits, batch * (size_t)l->o.set->classes, sizeof(float), err);
     return st;
 }
 
@@ -348,7 +354,5 @@ void sl_loop_destroy(sl_loop *loop)
     sl_optimizer_destroy(loop->optimizer);
     sl_feeder_destroy(loop->feeder);
     sl_plan_destroy(loop->plan);
-    free(loop->losses);
-    free(loop->logits);
     free(loop);
 }

@@ -134,6 +134,15 @@ static sl_status assemble(sl_device *dev, const sl_assembly *assembly, sl_error 
     return SL_OK;
 }
 
+static sl_status tally(sl_device *dev, const sl_tally_step *step, sl_error *err)
+{
+    (void)err;
+    unlock(of(dev));
+    sl_tally_add(step);
+    lock(of(dev));
+    return SL_OK;
+}
+
 static sl_status do_call(const call *c, sl_error *err)
 {
     guarded *g = c->kernel->dev;
@@ -198,6 +207,7 @@ static const sl_device_memory guarded_memory = {
     .wait = wait_for_it,
     .update = update,
     .assemble = assemble,
+    .tally = tally,
     .record_begin = record_begin,
     .record_end = record_end,
     .replay = replay,

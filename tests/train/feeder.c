@@ -58,7 +58,23 @@ static void make_network(sl_graph **graph, sl_params **params)
     sl_params_init(*params, SL_INIT_FAN_OUT, 1);
 }
 
-/* Losses and first gradients of every batch of some epochs. */
+static void count_hits(sl_tally *tally, const float *losses, const float *logits,
+                       const float *targets)
+{
+    for (size_t i = 0; i < BATCH; i++) {
+        size_t said = 0, true_class = 0;
+        for (size_t k = 1; k < CLASSES; k++) {
+            said = logits[i * CLASSES + k] > logits[i * CLASSES + said] ? k : said;
+            true_class =
+                targets[i * CLASSES + k] > targets[i * CLASSES + true_class] ? k : true_class;
+        }
+        tally->loss += (double)losses[i];
+        tally->hits += said == true_class;
+    }
+}
+
+/* Losses and gradients of every batch of some epochs. The tally, kept where the device works, must
+ * be what the host counts. */
 static float *feed(const data *d, sl_device *device, const sl_loader_options *o, bool kept)
 {
     const sl_plan_options options = { .batch = BATCH, .mode = SL_MODE_TRAIN };
@@ -69,23 +85,30 @@ static float *feed(const data *d, sl_device *device, const sl_loader_options *o,
     sl_error err;
     make_network(&graph, &params);
     size_t values = sl_graph_value_floats(graph);
-    float *all = floats(EPOCHS * STEPS * (BATCH + values)), *at = all;
+    float *all = floats(EPOCHS * STEPS * (BATCH + values)), *at = all, logits[BATCH * CLASSES];
+    sl_tally want = { 0.5, 3 }, got;
     must(sl_plan_create(&plan, graph, params, device, &options, &err), &err);
     must(sl_feeder_create(&feeder, &d->set, &d->targets, NULL, 0, o, plan, device, &err), &err);
     assert_int_equal(sl_feeder_batches(feeder), STEPS);
     for (uint32_t epoch = 0; epoch < EPOCHS; epoch++) {
         const sl_batch *batch;
         must(sl_feeder_start(feeder, epoch, 0, &err), &err);
+        must(sl_plan_set_tally(plan, &want, &err), &err);
         for (;;) {
             must(sl_feeder_next(feeder, &batch, &err), &err);
             if (!batch)
                 break;
             assert_int_equal(batch->images == NULL, kept);
-            must(sl_plan_step(plan, batch->images, batch->targets, at, NULL, NULL, &err), &err);
+            must(sl_plan_step(plan, batch->images, batch->targets, at, logits, NULL, &err), &err);
+            must(sl_plan_add_to_tally(plan, &err), &err);
+            count_hits(&want, at, logits, batch->targets);
             must(sl_plan_fetch(plan, &err), &err);
             memcpy(at + BATCH, sl_plan_gradients(plan), values * sizeof(float));
             at += (size_t)BATCH + values;
         }
+        must(sl_plan_read_tally(plan, &got, &err), &err);
+        assert_true(got.loss == want.loss);
+        assert_int_equal(got.hits, want.hits);
     }
     assert_true(at == all + EPOCHS * STEPS * (BATCH + values));
     sl_feeder_destroy(feeder);

@@ -10,6 +10,7 @@
 #include "base/image_recipe.h"
 #include "nn/cuda/lanes.h"
 #include "nn/optimizer.h"
+#include "nn/tally.h"
 
 enum { SL_BLOCK_THREADS = 256, SL_PHASES = 10, SL_SHARED_BYTES = 40960 };
 
@@ -200,7 +201,8 @@ typedef struct {
     X(pack_weights)       \
     X(unpack_weights)     \
     X(optimizer)          \
-    X(assemble)
+    X(assemble)           \
+    X(tally)
 
 #define SL_CUDA_REDUCTIONS(X) \
     X(moments)                \
@@ -212,6 +214,7 @@ typedef struct {
 typedef sl_cuda_window sl_cuda_max_pool, sl_cuda_max_pool_bwd, sl_cuda_avg_pool,
     sl_cuda_avg_pool_bwd, sl_cuda_subsample, sl_cuda_subsample_bwd;
 typedef sl_cuda_linear sl_cuda_linear_bwd_x, sl_cuda_linear_bwd_weights;
+typedef sl_tally_step sl_cuda_tally;  /* the one item is the whole step */
 typedef sl_assembly sl_cuda_assemble; /* an item is a number of out */
 typedef sl_cuda_weights sl_cuda_pack_weights, sl_cuda_unpack_weights;
 

@@ -400,4 +400,10 @@ SL_BODY assemble_at(const sl_assembly *a, size_t i)
     a->out[i] = sl_assembly_number(a, i);
 }
 
+SL_BODY tally_at(const sl_tally_step *a, size_t i)
+{
+    (void)i;
+    sl_tally_add(a);
+}
+
 #endif

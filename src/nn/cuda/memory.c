@@ -72,6 +72,11 @@ static sl_status assemble(sl_device *dev, const sl_assembly *assembly, sl_error 
     return sl_cuda_launch(of(dev), assemble, assembly, sl_assembly_count(assembly), err);
 }
 
+static sl_status tally(sl_device *dev, const sl_tally_step *step, sl_error *err)
+{
+    return sl_cuda_launch(of(dev), tally, step, 1, err);
+}
+
 static sl_status record_begin(sl_device *dev, sl_error *err)
 {
     return sl_cuda_check(
@@ -124,6 +129,7 @@ const sl_device_memory sl_cuda_memory = {
     .wait = wait_for_all,
     .update = update,
     .assemble = assemble,
+    .tally = tally,
     .record_begin = record_begin,
     .record_end = record_end,
     .replay = replay,
