@@ -1,5 +1,6 @@
 /* The cuda backend on a GPU; skipped where there is none. */
 #include "cuda/against_ref.h"
+#include "cuda/check_batches.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,12 +19,24 @@ static int open_gpu(void **state)
     return open_devices(gpu);
 }
 
+static void batches_are_the_hosts(void **state)
+{
+    (void)state;
+    check_batches(gpu);
+}
+
+static void the_tally_is_the_hosts(void **state)
+{
+    (void)state;
+    check_tally(gpu);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_listed_cases),
-        cmocka_unit_test(check_random_cases),
-        cmocka_unit_test(check_whole_networks),
+        cmocka_unit_test(check_listed_cases),     cmocka_unit_test(check_random_cases),
+        cmocka_unit_test(check_whole_networks),   cmocka_unit_test(batches_are_the_hosts),
+        cmocka_unit_test(the_tally_is_the_hosts),
     };
     char text[700];
     sl_error err;

@@ -1,7 +1,9 @@
 /* The cuda backend's operations and its kernels' bodies on the host (emulated.h). */
 #include "cuda/against_ref.h"
+#include "cuda/check_batches.h"
 #include "cuda/emulated.h"
 #include "nn/cuda/cuda.h"
+#include "nn/guarded_device.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,6 +29,18 @@ static void every_kind_is_there(void **state)
     }
 }
 
+/* The very checks that a GPU has to pass, on a device whose memory the host can't touch. */
+static void the_checks_of_batches_hold_elsewhere(void **state)
+{
+    sl_device *guarded = NULL;
+    sl_error err;
+    (void)state;
+    assert_int_equal(guarded_device_open(&guarded, 1, &err), SL_OK);
+    check_batches(guarded);
+    check_tally(guarded);
+    sl_device_close(guarded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -34,6 +48,7 @@ int main(void)
         cmocka_unit_test(check_listed_cases),
         cmocka_unit_test(check_random_cases),
         cmocka_unit_test(check_whole_networks),
+        cmocka_unit_test(the_checks_of_batches_hold_elsewhere),
     };
     return cmocka_run_group_tests(tests, open_emulated, close_devices);
 }
