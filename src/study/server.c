@@ -389,8 +389,9 @@ static void connection_changed(void *user, struct MHD_Connection *connection, vo
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     sl_watched *watched;
     if (!info || sl_alloc(&watched, 1, sizeof *watched, NULL))
-        return; /* it goes unwatched */
-    sl_watch_add(&s->watch, watched, info->connect_fd, peer_of(connection), clock_seconds());
+        return;                          /* it goes unwatched */
+    const int socket = info->connect_fd; /* libmicrohttpd 1.0 uses *info again for every question */
+    sl_watch_add(&s->watch, watched, socket, peer_of(connection), clock_seconds());
     *context = watched;
 }
 
