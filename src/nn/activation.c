@@ -7,17 +7,15 @@
 #include <string.h>
 
 /* Channels are padded to a multiple of this. */
-static const size_t multiple_of[] = {
-    [SL_LAYOUT_PLAIN] = 1,
-    [SL_LAYOUT_BLOCKED8] = 8,
-    [SL_LAYOUT_BLOCKED16] = 16,
-    [SL_LAYOUT_CHANNELS_LAST8] = 8,
-};
+static size_t multiple_of(sl_layout layout)
+{
+    return layout == SL_LAYOUT_CHANNELS_LAST8 ? 8 : (size_t)sl_layout_block(layout);
+}
 
 /* Channels that memory holds for an image. */
 static size_t padded_channels(const sl_desc *d)
 {
-    size_t c = (size_t)sl_desc_stored(d), multiple = multiple_of[d->layout];
+    size_t c = (size_t)sl_desc_stored(d), multiple = multiple_of(d->layout);
     return (c + multiple - 1) / multiple * multiple;
 }
 
@@ -33,7 +31,8 @@ size_t sl_desc_bytes(const sl_desc *d)
 /* Numbers from one pixel of a channel to the next: the channels that lie side by side. */
 static size_t pixel_step(const sl_desc *d)
 {
-    return d->layout == SL_LAYOUT_CHANNELS_LAST8 ? padded_channels(d) : multiple_of[d->layout];
+    return d->layout == SL_LAYOUT_CHANNELS_LAST8 ? padded_channels(d)
+                                                 : (size_t)sl_layout_block(d->layout);
 }
 
 /* The number of a channel's first pixel. */

@@ -93,6 +93,11 @@ typedef enum {
     SL_LAYOUT_BLOCKED16,      /* n, ceil(c/16), h, w, 16: channels padded with zeros to 16 */
     SL_LAYOUT_CHANNELS_LAST8, /* n, h, w, c: channels padded with zeros to a multiple of 8 */
 } sl_layout;
+/* Channels that lie side by side in a block; 1 where channels don't come in blocks. */
+static inline int sl_layout_block(sl_layout layout)
+{
+    return layout == SL_LAYOUT_BLOCKED8 ? 8 : layout == SL_LAYOUT_BLOCKED16 ? 16 : 1;
+}
 
 typedef struct {
     int n, c, h, w;

@@ -444,9 +444,7 @@ static bool others_are_left(const sl_desc *desc, const void *packed, int before)
     all.stored = 0;
     float *plain = NULL;
     size_t pixels = (size_t)all.h * (size_t)all.w, c0 = (size_t)desc->c, c1 = (size_t)all.c;
-    size_t block = desc->layout == SL_LAYOUT_BLOCKED16  ? 16
-                   : desc->layout == SL_LAYOUT_BLOCKED8 ? 8
-                                                        : 1;
+    size_t block = (size_t)sl_layout_block(desc->layout);
     size_t untouched = (c0 + block - 1) / block * block;
     bool left = !sl_alloc(&plain, activation_count(&all), sizeof *plain, NULL);
     if (left)

@@ -92,12 +92,12 @@ static sl_status run_bwd(sl_cpu_kernel *k, const void *const *in, void *const *o
     for (size_t t = 0; t < tiles; t++) {
         size_t image = t / blocks, b = t % blocks;
         bool next = first + b + 1 < stored;
-        const terms t_of_block = forward ? terms_of(&k->base.op, in, b) : (terms){ 0 };
+        const terms left = forward ? terms_of(&k->base.op, in, b) : (terms){ 0 };
         write_tile(k, tile_of(y, dy, image, first + b, true),
                    tile_of(y, dy, image, first + b + 1, next),
                    tile_of(y, forward, image, first + b, forward),
                    tile_of(y, forward, image, first + b + 1, forward && next),
-                   place_of(x, out[0], image, b), shift, sl_cpu_lanes(x, b), &t_of_block);
+                   place_of(x, out[0], image, b), shift, sl_cpu_lanes(x, b), &left);
     }
     return SL_OK;
 }

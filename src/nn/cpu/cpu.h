@@ -52,13 +52,13 @@ void sl_cpu_convert_between(const sl_cpu_device *dev, const sl_desc *x, const vo
 
 static inline bool sl_cpu_is_blocked(const sl_desc *d)
 {
-    return d->layout == SL_LAYOUT_BLOCKED8 || d->layout == SL_LAYOUT_BLOCKED16;
+    return sl_layout_block(d->layout) > 1;
 }
 
-/* Channels side by side in a blocked activation. */
+/* Channels side by side in a block of the activation; 1 in a plain one. */
 static inline int sl_cpu_block(const sl_desc *d)
 {
-    return d->layout == SL_LAYOUT_BLOCKED8 ? 8 : 16;
+    return sl_layout_block(d->layout);
 }
 
 /* Blocks, of d's size, that so many channels fill, and how many of them the given block holds: 0

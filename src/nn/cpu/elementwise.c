@@ -40,11 +40,9 @@ static sl_status run_add(sl_cpu_kernel *k, const void *const *in, void *const *o
 {
     (void)scratch, (void)err;
     const sl_op *op = &k->base.op;
-    bool blocked = sl_cpu_is_blocked(&op->y);
     int b_channels = sl_op_residual_c(op);
-    size_t pieces = blocked ? sl_cpu_blocks(&op->y) : (size_t)op->y.c;
-    size_t b_pieces = blocked ? sl_cpu_blocks_of(&op->y, b_channels) : (size_t)b_channels;
-    size_t piece = sl_cpu_pixels(&op->y) * (blocked ? (size_t)sl_cpu_block(&op->y) : 1);
+    size_t pieces = sl_cpu_blocks(&op->y), b_pieces = sl_cpu_blocks_of(&op->y, b_channels);
+    size_t piece = sl_cpu_pixels(&op->y) * (size_t)sl_cpu_block(&op->y);
     size_t bytes = piece * sl_dtype_size(op->y.dtype);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < (size_t)op->y.n * pieces; i++) {
