@@ -61,15 +61,12 @@ static bool all_finite(const float *values, size_t n)
 /* Brings the sums up to date with the steps, for which it waits. */
 static sl_status read_tally(sl_loop *l, sl_error *err)
 {
-    sl_tally tally;
-    sl_status st = sl_plan_read_tally(l->plan, &tally, err);
+    sl_status st = sl_plan_read_tally(l->plan, &l->state.sums.tally, err);
 
     if (st)
         return st;
     l->unread = 0;
-    l->state.sums.loss = tally.loss;
-    l->state.sums.hits = tally.hits;
-    return isfinite(tally.loss) ? SL_OK : diverged(l, err);
+    return isfinite(l->state.sums.tally.loss) ? SL_OK : diverged(l, err);
 }
 
 static sl_status save(sl_loop *l, sl_error *err)
@@ -108,8 +105,8 @@ static bool report(sl_loop *l)
     detail[0] = '\0';
     if (l->state.sums.seen)
         snprintf(detail, sizeof detail, "loss %.4f  acc %.4f  lr %.3g",
-                 l->state.sums.loss / (double)l->state.sums.seen,
-                 (double)l->state.sums.hits / (double)l->state.sums.seen, l->lr);
+                 l->state.sums.tally.loss / (double)l->state.sums.seen,
+                 (double)l->state.sums.tally.hits / (double)l->state.sums.seen, l->lr);
     return l->o.progress(l->o.progress_user, &p);
 }
 
@@ -157,11 +154,10 @@ static sl_status train_epoch(sl_loop *l, sl_error *err)
 {
     double started = now_s();
     const sl_batch *batch;
-    const sl_tally so_far = { l->state.sums.loss, l->state.sums.hits };
     sl_status st = sl_feeder_start(l->feeder, (uint32_t)l->state.epoch, l->state.batch, err);
 
     if (!st)
-        st = sl_plan_set_tally(l->plan, &so_far, err);
+        st = sl_plan_set_tally(l->plan, &l->state.sums.tally, err);
     l->unread = 0;
     l->epoch_images = 0;
     while (!st) {
@@ -194,8 +190,8 @@ static sl_epoch_summary summarise(const sl_loop *l)
         return e;
     e.epoch = l->state.epoch + 1;
     e.lr = sl_schedule_lr_at(&l->o.schedule, (uint64_t)e.epoch * l->batches - 1, l->batches);
-    e.loss = sums->loss / (double)sums->seen;
-    e.accuracy = (double)sums->hits / (double)sums->seen;
+    e.loss = sums->tally.loss / (double)sums->seen;
+    e.accuracy = (double)sums->tally.hits / (double)sums->seen;
     e.images_per_second = l->epoch_seconds > 0 ? (double)l->epoch_images / l->epoch_seconds : NAN;
     return e;
 }

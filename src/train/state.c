@@ -78,9 +78,9 @@ static char *numbers_text(const sl_train_state *s)
     json_t *cells = cells_to_json(s->log);
     json_t *json =
         cells ? json_pack("{s:i, s:I, s:f, s:I, s:I, s:i, s:f, s:I, s:o}", "epoch", s->epoch,
-                          "batch", (json_int_t)s->batch, "loss_sum", s->sums.loss, "hits",
-                          (json_int_t)s->sums.hits, "seen", (json_int_t)s->sums.seen, "best_epoch",
-                          s->best_epoch, "seconds", s->seconds, "optimizer_steps",
+                          "batch", (json_int_t)s->batch, "loss_sum", s->sums.tally.loss, "hits",
+                          (json_int_t)s->sums.tally.hits, "seen", (json_int_t)s->sums.seen,
+                          "best_epoch", s->best_epoch, "seconds", s->seconds, "optimizer_steps",
                           (json_int_t)s->optimizer->steps, "metrics", cells)
               : NULL;
     char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
@@ -107,7 +107,7 @@ static sl_status numbers_from_json(sl_train_state *s, const json_t *json, sl_err
         st = sl_json_get_int(json, integers[i].key, integers[i].min, integers[i].max,
                              integers[i].value, err);
     if (!st)
-        st = sl_json_get_number(json, "loss_sum", &s->sums.loss, err);
+        st = sl_json_get_number(json, "loss_sum", &s->sums.tally.loss, err);
     if (!st)
         st = sl_json_get_number(json, "seconds", &s->seconds, err);
     if (!st)
@@ -118,7 +118,7 @@ static sl_status numbers_from_json(sl_train_state *s, const json_t *json, sl_err
         return st;
     s->epoch = (int)epoch;
     s->batch = (uint64_t)batch;
-    s->sums.hits = (uint64_t)hits;
+    s->sums.tally.hits = (uint64_t)hits;
     s->sums.seen = (uint64_t)seen;
     s->best_epoch = (int)best;
     s->optimizer->steps = (uint64_t)steps;

@@ -5,12 +5,13 @@
 
 #include "nn/optimizer.h"
 #include "nn/params.h"
+#include "nn/tally.h"
 #include "train/metrics_log.h"
 
 /* Sums over the batches of the epoch under way. */
 typedef struct {
-    double loss; /* nats */
-    uint64_t hits, seen;
+    sl_tally tally;
+    uint64_t seen;
 } sl_epoch_sums;
 
 typedef struct {
