@@ -89,6 +89,7 @@ static void unplan(sl_kernel *kernel)
     sl_onednn_conv_destroy(k->conv);
     sl_onednn_product_destroy(k->product);
     free(k->widened);
+    free(k->taps);
     free(k);
 }
 

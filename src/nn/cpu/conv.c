@@ -1,5 +1,6 @@
 /* Convolutions by oneDNN. */
 #include "nn/cpu/conv_weights.h"
+#include "nn/cpu/conv_winograd.h"
 #include "nn/cpu/cpu.h"
 
 #include "base/memory.h"
@@ -59,6 +60,8 @@ static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
     const sl_op *op = &k->base.op, whole = told(op);
     if (sl_cpu_conv_has_few_pixels(op))
         return sl_cpu_conv_weights_plan(k, scratch_bytes, err);
+    if (sl_cpu_conv_suits_winograd(op))
+        return sl_cpu_conv_winograd_plan(k, scratch_bytes, err);
     sl_status st = SL_OK;
     if (whole.x.c != op->x.c || whole.y.c != op->y.c)
         st = sl_alloc(&k->widened, weight_floats(&whole) + (size_t)whole.y.c, sizeof(float), err);
@@ -90,6 +93,8 @@ static float *widened_weight(const sl_cpu_kernel *k, const void *weight)
 
 static sl_status load(sl_cpu_kernel *k, const void *const *in, sl_error *err)
 {
+    if (sl_cpu_conv_suits_winograd(&k->base.op))
+        return sl_cpu_conv_winograd_load(k, in[SL_CONV_WEIGHT]), SL_OK;
     return sl_onednn_conv_load(k->conv, widened_weight(k, in[SL_CONV_WEIGHT]), err);
 }
 
@@ -115,6 +120,11 @@ static sl_status run_forward(sl_cpu_kernel *k, const void *const *in, void *cons
     const void *residual = in[SL_CONV_RESIDUAL];
     float *weight = op->weights_vary ? widened_weight(k, in[SL_CONV_WEIGHT]) : NULL;
     float *bias = source(in[SL_CONV_BIAS]);
+    if (sl_cpu_conv_suits_winograd(op)) {
+        sl_cpu_conv_winograd_run(k, in[SL_CONV_X], in[SL_CONV_WEIGHT], bias, residual, out[0],
+                                 scratch);
+        return SL_OK;
+    }
     if (residual && residual != out[0])
         lay_residual(op, residual, out[0]);
     if (bias && k->widened) {
@@ -127,6 +137,8 @@ static sl_status run_forward(sl_cpu_kernel *k, const void *const *in, void *cons
 
 static sl_status load_bwd_data(sl_cpu_kernel *k, const void *const *in, sl_error *err)
 {
+    if (sl_cpu_conv_suits_winograd(&k->base.op))
+        return sl_cpu_conv_winograd_load(k, in[SL_CONV_BWD_DATA_WEIGHT]), SL_OK;
     return sl_onednn_conv_load(k->conv, widened_weight(k, in[SL_CONV_BWD_DATA_WEIGHT]), err);
 }
 
@@ -135,6 +147,11 @@ static sl_status run_bwd_data(sl_cpu_kernel *k, const void *const *in, void *con
 {
     const sl_op *op = &k->base.op, whole = told(op);
     size_t blocked = blocked_dx_bytes(op, &whole);
+    if (sl_cpu_conv_suits_winograd(op)) {
+        sl_cpu_conv_winograd_run(k, in[SL_CONV_BWD_DATA_DY], in[SL_CONV_BWD_DATA_WEIGHT], NULL, NULL,
+                                 out[0], scratch);
+        return SL_OK;
+    }
     void *dx = blocked ? scratch : out[0];
     float *weight = op->weights_vary ? widened_weight(k, in[SL_CONV_BWD_DATA_WEIGHT]) : NULL;
     sl_status st = sl_onednn_conv_run(k->conv, dx, source(in[SL_CONV_BWD_DATA_DY]), weight, NULL,

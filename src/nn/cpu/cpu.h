@@ -22,6 +22,7 @@ typedef struct {
     sl_onednn_conv *conv;       /* convolutions only */
     sl_onednn_product *product; /* instead, for some */
     float *widened;             /* for some: weights (or their gradient) and bias of whole blocks */
+    float *taps;                /* for some, instead: packed weights (conv_winograd.c) */
 } sl_cpu_kernel;
 
 /* The loops for this processor and the type that k's activations are stored in. */

@@ -67,4 +67,5 @@ const sl_vector_kernels PASTE(sl_vector_, SL_VECTOR_ISA) = {
     .lanes = LANES,
     .of = { [SL_DTYPE_F32] = LOOPS(f32), [SL_DTYPE_BF16] = LOOPS(bf16) },
     .tiles = &PASTE(sl_tiles_, SL_VECTOR_ISA),
+    .winograd = &PASTE(sl_winograd_, SL_VECTOR_ISA),
 };

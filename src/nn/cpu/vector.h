@@ -9,6 +9,7 @@
 
 #include "nn/backend.h"
 #include "nn/cpu/tiles.h"
+#include "nn/cpu/winograd.h"
 
 typedef struct {
     /* Mean, and sum of squared differences from it, over a tile's pixels. Summed in chunks that
@@ -56,6 +57,7 @@ typedef struct {
     int lanes;             /* channels of a block: 16, or 8 for the last two */
     sl_vector_loops of[2]; /* by the sl_dtype of the activations; vectors are float32 */
     const sl_tile_kernels *tiles;
+    const sl_winograd_kernels *winograd;
 } sl_vector_kernels;
 
 const sl_vector_kernels *sl_vector_select(void);
