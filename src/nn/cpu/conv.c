@@ -58,10 +58,10 @@ static size_t blocked_dx_bytes(const sl_op *op, const sl_op *whole)
 static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
 {
     const sl_op *op = &k->base.op, whole = told(op);
-    if (sl_cpu_conv_has_few_pixels(op))
-        return sl_cpu_conv_weights_plan(k, scratch_bytes, err);
     if (sl_cpu_conv_suits_winograd(op))
         return sl_cpu_conv_winograd_plan(k, scratch_bytes, err);
+    if (sl_cpu_conv_has_few_pixels(op))
+        return sl_cpu_conv_weights_plan(k, scratch_bytes, err);
     sl_status st = SL_OK;
     if (whole.x.c != op->x.c || whole.y.c != op->y.c)
         st = sl_alloc(&k->widened, weight_floats(&whole) + (size_t)whole.y.c, sizeof(float), err);
@@ -169,6 +169,10 @@ static sl_status run_bwd_weights(sl_cpu_kernel *k, const void *const *in, void *
     const sl_op *op = &k->base.op, whole = told(op);
     const void *x = in[SL_CONV_BWD_WEIGHTS_X], *dy = in[SL_CONV_BWD_WEIGHTS_DY];
     float *d_weight = out[0], *d_bias = out[1];
+    if (sl_cpu_conv_suits_winograd(op)) {
+        sl_cpu_conv_winograd_weights_run(k, x, dy, d_weight, d_bias, scratch);
+        return SL_OK;
+    }
     if (k->product)
         return sl_cpu_conv_weights_run(k, x, dy, d_weight, d_bias, scratch, err);
     if (!k->widened)

@@ -1,4 +1,4 @@
-/* Another way to 3x3 convolutions and the gradients of their inputs, in float32: for conv.c only. */
+/* Another way to 3x3 convolutions and their gradients, in float32: for conv.c only. */
 #ifndef NN_CPU_CONV_WINOGRAD_H
 #define NN_CPU_CONV_WINOGRAD_H
 
@@ -7,11 +7,45 @@
 bool sl_cpu_conv_suits_winograd(const sl_op *op);
 SL_CHECK sl_status sl_cpu_conv_winograd_plan(sl_cpu_kernel *k, size_t *scratch_bytes,
                                              sl_error *err);
-/* weight: [K][C][3][3]. Packs weights that don't vary for the runs to come. */
+
+/* Forward and backward data. weight: [K][C][3][3]; load packs weights that don't vary for the runs
+ * to come, run reads those that do. from: x, to: y; backwards dy and dx. bias and residual may be
+ * NULL, and are backwards. */
 void sl_cpu_conv_winograd_load(sl_cpu_kernel *k, const float *weight);
-/* from: x, to: y; backwards dy and dx, without bias and residual (else NULL if there is none).
- * weight is read if weights vary. */
 void sl_cpu_conv_winograd_run(sl_cpu_kernel *k, const float *from, const float *weight,
                               const float *bias, const float *residual, float *to, void *scratch);
+
+/* Backward weights: conv_winograd_weights.c. d_bias may be NULL. */
+size_t sl_cpu_conv_winograd_weights_scratch(const sl_cpu_kernel *k);
+void sl_cpu_conv_winograd_weights_run(sl_cpu_kernel *k, const float *x, const float *dy,
+                                      float *d_weight, float *d_bias, void *scratch);
+
+/* The images of an activation of results, cut into tiles: by rows, image after image. */
+typedef struct {
+    size_t across, an_image, count;
+} sl_winograd_tiling;
+
+static inline sl_winograd_tiling sl_winograd_tiling_of(const sl_desc *results)
+{
+    const size_t side = SL_WINOGRAD_TILE;
+    sl_winograd_tiling t = { .across = ((size_t)results->w + side - 1) / side };
+    t.an_image = ((size_t)results->h + side - 1) / side * t.across;
+    t.count = t.an_image * (size_t)results->n;
+    return t;
+}
+
+/* Where a tile is in its image of d, whose pixels begin so many before the results. */
+static inline sl_winograd_place sl_winograd_place_in(const sl_winograd_tiling *t, size_t tile,
+                                                     const sl_desc *d, int before)
+{
+    size_t in_image = tile % t->an_image;
+    return (sl_winograd_place){ .height = d->h,
+                                .width = d->w,
+                                .top = (int)(in_image / t->across) * SL_WINOGRAD_TILE - before,
+                                .left = (int)(in_image % t->across) * SL_WINOGRAD_TILE - before };
+}
+
+/* Floats between planes, and some rows, so that they don't all meet in one set of a cache. */
+enum { SL_WINOGRAD_GAP = 16 };
 
 #endif

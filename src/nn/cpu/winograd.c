@@ -7,13 +7,17 @@ enum {
     RESULTS = SL_WINOGRAD_TILE, /* along a side */
     TAPS = 3,
     SIDE = RESULTS + TAPS - 1, /* of a tile of pixels; points */
-    BLOCKS = SL_WINOGRAD_FILTER_BLOCKS,
+    BLOCKS = SL_WINOGRAD_PANEL_BLOCKS,
+/* Rows whose sums fill the registers: of tiles; of channels, a divisor of LANES. */
 #if defined(__AVX512F__)
-    ROWS = 12 /* tiles multiplied at once: their sums fill the registers */
+    TILE_ROWS = 12,
+    CHANNEL_ROWS = 8
 #elif defined(__AVX2__)
-    ROWS = 6
+    TILE_ROWS = 6,
+    CHANNEL_ROWS = 4
 #else
-    ROWS = 2
+    TILE_ROWS = 2,
+    CHANNEL_ROWS = 2
 #endif
 };
 
@@ -23,8 +27,8 @@ enum {
 #define A2 (A * A)
 #define B2 (B * B)
 
-/* Of six pixels in a row, the values at the six points. */
-INLINE void transform_pixels(const vfloat d[SIDE], vfloat v[SIDE])
+/* Of six pixels in a row, the values at the six points (B^T d in the paper). */
+INLINE void at_points(const vfloat d[SIDE], vfloat v[SIDE])
 {
     const vfloat even_a = d[4] - B2 * d[2], odd_a = d[3] - B2 * d[1];
     const vfloat even_b = d[4] - A2 * d[2], odd_b = d[3] - A2 * d[1];
@@ -36,13 +40,15 @@ INLINE void transform_pixels(const vfloat d[SIDE], vfloat v[SIDE])
     v[5] = A2 * B2 * d[1] + (d[5] - (A2 + B2) * d[3]);
 }
 
-/* Of three taps. */
-INLINE void transform_taps(const vfloat g[TAPS], vfloat u[SIDE])
+/* Of three taps (G g). */
+#define AT_0 (1 / (A2 * B2))
+#define AT_A (1 / (2 * A2 * (A2 - B2)))
+#define AT_B (1 / (2 * B2 * (B2 - A2)))
+INLINE void taps_at_points(const vfloat g[TAPS], vfloat u[SIDE])
 {
-    const float at_a = 1 / (2 * A2 * (A2 - B2)), at_b = 1 / (2 * B2 * (B2 - A2));
-    const vfloat even_a = at_a * g[0] + at_a * A2 * g[2], odd_a = at_a * A * g[1];
-    const vfloat even_b = at_b * g[0] + at_b * B2 * g[2], odd_b = at_b * B * g[1];
-    u[0] = 1 / (A2 * B2) * g[0];
+    const vfloat even_a = AT_A * g[0] + AT_A * A2 * g[2], odd_a = AT_A * A * g[1];
+    const vfloat even_b = AT_B * g[0] + AT_B * B2 * g[2], odd_b = AT_B * B * g[1];
+    u[0] = AT_0 * g[0];
     u[1] = even_a + odd_a;
     u[2] = even_a - odd_a;
     u[3] = even_b + odd_b;
@@ -50,8 +56,18 @@ INLINE void transform_taps(const vfloat g[TAPS], vfloat u[SIDE])
     u[5] = g[2];
 }
 
-/* Of the values at the points, the four results. */
-INLINE void transform_points(const vfloat m[SIDE], vfloat y[RESULTS])
+/* And the way back, G^T u. */
+INLINE void taps_of_points(const vfloat u[SIDE], vfloat g[TAPS])
+{
+    const vfloat even_a = u[1] + u[2], odd_a = u[1] - u[2];
+    const vfloat even_b = u[3] + u[4], odd_b = u[3] - u[4];
+    g[0] = AT_0 * u[0] + (AT_A * even_a + AT_B * even_b);
+    g[1] = AT_A * A * odd_a + AT_B * B * odd_b;
+    g[2] = u[5] + (AT_A * A2 * even_a + AT_B * B2 * even_b);
+}
+
+/* Of the values at the points, the four results (A^T m). */
+INLINE void results_of_points(const vfloat m[SIDE], vfloat y[RESULTS])
 {
     const vfloat even_a = m[1] + m[2], odd_a = m[1] - m[2];
     const vfloat even_b = m[3] + m[4], odd_b = m[3] - m[4];
@@ -61,148 +77,242 @@ INLINE void transform_points(const vfloat m[SIDE], vfloat y[RESULTS])
     y[3] = m[5] + (A2 * A * odd_a + B2 * B * odd_b);
 }
 
-/* Number i of a tile's side lies at start + i; those inside are [*first, *end). */
-INLINE void inside(int start, int count, int length, int *first, int *end)
+/* And the way back, A y. */
+INLINE void results_at_points(const vfloat y[RESULTS], vfloat m[SIDE])
 {
-    *first = start < 0 ? -start : 0;
-    *end = length - start < count ? length - start : count;
+    const vfloat even_a = y[0] + A2 * y[2], odd_a = A * y[1] + A2 * A * y[3];
+    const vfloat even_b = y[0] + B2 * y[2], odd_b = B * y[1] + B2 * B * y[3];
+    m[0] = y[0];
+    m[1] = even_a + odd_a;
+    m[2] = even_a - odd_a;
+    m[3] = even_b + odd_b;
+    m[4] = even_b - odd_b;
+    m[5] = y[3];
 }
 
-/* Pixels [first, end) of a row, zeros around them. */
-INLINE void load_pixels(const float *row, int first, int end, vfloat d[SIDE])
+/* A tile's rows and columns inside the image, [first, end) of each. */
+typedef struct {
+    int top, bottom, left, right;
+} window;
+
+INLINE window inside(const sl_winograd_place *p, int side)
+{
+    return (window){ .top = p->top < 0 ? -p->top : 0,
+                     .bottom = p->height - p->top < side ? p->height - p->top : side,
+                     .left = p->left < 0 ? -p->left : 0,
+                     .right = p->width - p->left < side ? p->width - p->left : side };
+}
+
+/* Where row i of the tile begins. */
+INLINE ptrdiff_t row_at(const sl_winograd_place *p, int i)
+{
+    return ((ptrdiff_t)(p->top + i) * p->width + p->left) * LANES;
+}
+
+/* count pixels of a row, zeros outside the window. */
+INLINE void load_row(const float *row, const window *w, int count, vfloat d[])
 {
     const vfloat zero = { 0 };
-    for (int j = 0; j < SIDE; j++)
-        d[j] = j >= first && j < end ? LOAD(row + j * LANES) : zero;
+    for (int j = 0; j < count; j++)
+        d[j] = j >= w->left && j < w->right ? LOAD(row + j * LANES) : zero;
 }
 
-INLINE void input_within(const float *block, const sl_winograd_place *p, int top, int bottom,
-                         int left, int right, float *planes, size_t plane)
+INLINE void store_column(const vfloat v[SIDE], int column, const sl_winograd_planes *to)
 {
-    vfloat rows[SIDE][SIDE], d[SIDE], v[SIDE];
+    for (int i = 0; i < SIDE; i++)
+        STORE(to->at + (size_t)(i * SIDE + column) * to->plane, v[i]);
+}
+INLINE void load_column(const sl_winograd_planes *from, int column, vfloat v[SIDE])
+{
+    for (int i = 0; i < SIDE; i++)
+        v[i] = LOAD(from->at + (size_t)(i * SIDE + column) * from->plane);
+}
+
+INLINE void pixels_within(const float *block, const sl_winograd_place *p, window w,
+                          const sl_winograd_planes *to)
+{
+    vfloat rows[SIDE][SIDE] = { 0 }, d[SIDE], v[SIDE];
     for (int i = 0; i < SIDE; i++) {
-        if (i >= top && i < bottom) {
-            load_pixels(block + ((ptrdiff_t)(p->top + i) * p->width + p->left) * LANES, left, right,
-                        d);
-            transform_pixels(d, rows[i]);
-        } else {
-            for (int j = 0; j < SIDE; j++)
-                rows[i][j] = (vfloat){ 0 };
-        }
+        if (i < w.top || i >= w.bottom)
+            continue;
+        load_row(block + row_at(p, i), &w, SIDE, d);
+        at_points(d, rows[i]);
     }
     for (int j = 0; j < SIDE; j++) {
         for (int i = 0; i < SIDE; i++)
             d[i] = rows[i][j];
-        transform_pixels(d, v);
-        for (int i = 0; i < SIDE; i++)
-            STORE(planes + (size_t)(i * SIDE + j) * plane, v[i]);
+        at_points(d, v);
+        store_column(v, j, to);
     }
 }
 
-static void input(const float *block, const sl_winograd_place *place, float *planes, size_t plane)
+static void pixels(const float *block, const sl_winograd_place *place, sl_winograd_planes v)
 {
-    int top = 0, bottom = 0, left = 0, right = 0;
-    inside(place->top, SIDE, place->height, &top, &bottom);
-    inside(place->left, SIDE, place->width, &left, &right);
-    if (top == 0 && bottom == SIDE && left == 0 && right == SIDE)
-        input_within(block, place, 0, SIDE, 0, SIDE, planes, plane);
+    const window all = { 0, SIDE, 0, SIDE }, w = inside(place, SIDE);
+    if (w.top == 0 && w.bottom == SIDE && w.left == 0 && w.right == SIDE)
+        pixels_within(block, place, all, &v); /* without branches */
     else
-        input_within(block, place, top, bottom, left, right, planes, plane);
+        pixels_within(block, place, w, &v);
 }
 
-static void filter(const float *taps, size_t channels, size_t blocks, float *planes, size_t plane)
+static void results_gradient(const float *block, const sl_winograd_place *place,
+                             sl_winograd_planes v)
+{
+    const window w = inside(place, RESULTS);
+    vfloat rows[RESULTS][SIDE] = { 0 }, d[RESULTS], m[SIDE];
+    for (int i = 0; i < w.bottom; i++) {
+        load_row(block + row_at(place, i), &w, RESULTS, d);
+        results_at_points(d, rows[i]);
+    }
+    for (int j = 0; j < SIDE; j++) {
+        for (int i = 0; i < RESULTS; i++)
+            d[i] = rows[i][j];
+        results_at_points(d, m);
+        store_column(m, j, &v);
+    }
+}
+
+static void filters(const float *taps, size_t channels, size_t blocks, sl_winograd_planes u)
 {
     size_t filters = blocks * LANES;
     for (size_t i = 0; i < channels * blocks; i++) {
-        const float *from = taps + (i / blocks * TAPS * TAPS * blocks + i % blocks) * LANES;
-        float *to = planes + i * LANES;
-        vfloat rows[TAPS][SIDE], g[TAPS], u[SIDE];
+        size_t channel = i / blocks, block = i % blocks;
+        const float *from = taps + channel * TAPS * TAPS * filters + block * LANES;
+        const sl_winograd_planes to = { u.at + channel * u.row + block * LANES, u.plane, u.row };
+        vfloat rows[TAPS][SIDE], g[TAPS], v[SIDE];
         for (size_t r = 0; r < TAPS; r++) {
             for (size_t s = 0; s < TAPS; s++)
                 g[s] = LOAD(from + (r * TAPS + s) * filters);
-            transform_taps(g, rows[r]);
+            taps_at_points(g, rows[r]);
         }
-        for (size_t j = 0; j < SIDE; j++) {
+        for (int j = 0; j < SIDE; j++) {
             for (size_t r = 0; r < TAPS; r++)
                 g[r] = rows[r][j];
-            transform_taps(g, u);
-            for (size_t k = 0; k < SIDE; k++)
-                STORE(to + (k * SIDE + j) * plane, u[k]);
+            taps_at_points(g, v);
+            store_column(v, j, &to);
         }
     }
 }
 
-/* rows x blocks vectors of results, summed in registers: both are constants where it's inlined. */
-INLINE void multiply_rows(const float *inputs, const float *filters, float *results,
-                          size_t channels, size_t rows, size_t blocks)
+static void taps_gradient(sl_winograd_planes u, size_t parts, size_t part, float *taps)
 {
-    vfloat sum[ROWS][BLOCKS] = { 0 };
-    for (size_t c = 0; c < channels; c++) {
-        const float *u = filters + c * blocks * LANES;
+    vfloat columns[TAPS][SIDE], v[SIDE], g[TAPS];
+    for (int j = 0; j < SIDE; j++) {
+        load_column(&u, j, v);
+        for (size_t k = 1; k < parts; k++) {
+            for (int i = 0; i < SIDE; i++)
+                v[i] += LOAD(u.at + k * part + (size_t)(i * SIDE + j) * u.plane);
+        }
+        taps_of_points(v, g);
+        for (int r = 0; r < TAPS; r++)
+            columns[r][j] = g[r];
+    }
+    for (int r = 0; r < TAPS; r++) {
+        taps_of_points(columns[r], g);
+        for (int s = 0; s < TAPS; s++)
+            STORE(taps + (r * TAPS + s) * LANES, g[s]);
+    }
+}
+
+/* c[row][filter] = (add: +=) the sum over i of a[row, i] b[i][filter], rows x blocks registers: both
+ * are constants where it's inlined. a's numbers are so far apart from row to row, and from i to i. */
+INLINE void multiply_rows(const float *a, size_t a_row, size_t a_i, const float *b, size_t b_i,
+                          float *c, size_t c_row, size_t n, size_t rows, size_t blocks, bool add)
+{
+    vfloat sum[2 * TILE_ROWS][BLOCKS] = { 0 };
+    for (size_t r = 0; add && r < rows; r++) {
+        for (size_t k = 0; k < blocks; k++)
+            sum[r][k] = LOAD(c + r * c_row + k * LANES);
+    }
+    for (size_t i = 0; i < n; i++) {
         for (size_t r = 0; r < rows; r++) {
-            for (size_t b = 0; b < blocks; b++)
-                sum[r][b] += inputs[r * channels + c] * LOAD(u + b * LANES);
+            for (size_t k = 0; k < blocks; k++)
+                sum[r][k] += a[r * a_row + i * a_i] * LOAD(b + i * b_i + k * LANES);
         }
     }
     for (size_t r = 0; r < rows; r++) {
-        for (size_t b = 0; b < blocks; b++)
-            STORE(results + (r * blocks + b) * LANES, sum[r][b]);
+        for (size_t k = 0; k < blocks; k++)
+            STORE(c + r * c_row + k * LANES, sum[r][k]);
     }
 }
 
-INLINE void multiply_plane(const float *inputs, const float *filters, float *results, size_t tiles,
-                           size_t channels, size_t blocks)
-{
-    size_t t = 0;
-    for (; t + ROWS <= tiles; t += ROWS)
-        multiply_rows(inputs + t * channels, filters, results + t * blocks * LANES, channels, ROWS,
-                      blocks);
-    for (; t < tiles; t++)
-        multiply_rows(inputs + t * channels, filters, results + t * blocks * LANES, channels, 1,
-                      blocks);
-}
-
-static void multiply(const float *inputs, size_t input_plane, const float *filters,
-                     size_t filter_plane, float *results, size_t result_plane, size_t tiles,
-                     size_t channels, size_t blocks)
+INLINE void multiply_blocks(sl_winograd_planes v, sl_winograd_planes u, sl_winograd_planes m,
+                            size_t tiles, size_t channels, size_t blocks)
 {
     for (size_t p = 0; p < SL_WINOGRAD_POINTS; p++) {
-        const float *v = inputs + p * input_plane, *u = filters + p * filter_plane;
-        float *m = results + p * result_plane;
-        if (blocks == BLOCKS)
-            multiply_plane(v, u, m, tiles, channels, BLOCKS);
-        else
-            multiply_plane(v, u, m, tiles, channels, 1);
+        const float *a = v.at + p * v.plane, *b = u.at + p * u.plane;
+        float *c = m.at + p * m.plane;
+        size_t t = 0;
+        for (; t + TILE_ROWS <= tiles; t += TILE_ROWS)
+            multiply_rows(a + t * v.row, v.row, 1, b, u.row, c + t * m.row, m.row, channels,
+                          TILE_ROWS, blocks, false);
+        for (; t < tiles; t++)
+            multiply_rows(a + t * v.row, v.row, 1, b, u.row, c + t * m.row, m.row, channels, 1,
+                          blocks, false);
     }
 }
 
-static void output(const float *planes, size_t plane, const float *bias, const float *residual,
-                   float *block, const sl_winograd_place *place, bool relu)
+static void multiply(sl_winograd_planes v, sl_winograd_planes u, sl_winograd_planes m, size_t tiles,
+                     size_t channels, size_t blocks)
 {
-    vfloat columns[RESULTS][SIDE], m[SIDE], y[RESULTS];
+    if (blocks == BLOCKS)
+        multiply_blocks(v, u, m, tiles, channels, BLOCKS);
+    else
+        multiply_blocks(v, u, m, tiles, channels, 1);
+}
+
+INLINE void multiply_gradient_blocks(sl_winograd_planes v, sl_winograd_planes m,
+                                     sl_winograd_planes u, size_t tiles, size_t channels,
+                                     size_t rows, size_t blocks, bool add)
+{
+    for (size_t p = 0; p < SL_WINOGRAD_POINTS; p++) {
+        const float *a = v.at + p * v.plane, *b = m.at + p * m.plane;
+        float *c = u.at + p * u.plane;
+        for (size_t i = 0; i < channels; i += rows)
+            multiply_rows(a + i, 1, v.row, b, m.row, c + i * u.row, u.row, tiles, rows, blocks,
+                          add);
+    }
+}
+
+static void multiply_gradient(sl_winograd_planes v, sl_winograd_planes m, sl_winograd_planes u,
+                              size_t tiles, size_t channels, size_t blocks, bool add)
+{
+    if (blocks == BLOCKS)
+        multiply_gradient_blocks(v, m, u, tiles, channels, CHANNEL_ROWS, BLOCKS, add);
+    else
+        multiply_gradient_blocks(v, m, u, tiles, channels, CHANNEL_ROWS, 1, add);
+}
+
+static void results(sl_winograd_planes m, const float *bias, const float *residual, float *block,
+                    const sl_winograd_place *place, bool relu)
+{
+    const window w = inside(place, RESULTS);
     const vfloat shift = LOAD(bias);
+    vfloat columns[RESULTS][SIDE], v[SIDE], y[RESULTS];
     for (int j = 0; j < SIDE; j++) {
-        for (int i = 0; i < SIDE; i++)
-            m[i] = LOAD(planes + (size_t)(i * SIDE + j) * plane);
-        transform_points(m, y);
+        load_column(&m, j, v);
+        results_of_points(v, y);
         for (int i = 0; i < RESULTS; i++)
             columns[i][j] = y[i];
     }
-    int rows = place->height - place->top, width = place->width - place->left;
-    rows = rows < RESULTS ? rows : RESULTS;
-    width = width < RESULTS ? width : RESULTS;
-    for (int i = 0; i < rows; i++) {
-        transform_points(columns[i], y);
-        ptrdiff_t at = ((ptrdiff_t)(place->top + i) * place->width + place->left) * LANES;
-        for (int j = 0; j < width; j++) {
+    for (int i = 0; i < w.bottom; i++) {
+        results_of_points(columns[i], y);
+        for (int j = 0; j < w.right; j++) {
+            ptrdiff_t at = row_at(place, i) + j * LANES;
             vfloat sum = y[j] + shift;
             if (residual)
-                sum += LOAD(residual + at + j * LANES);
-            STORE(block + at + j * LANES, relu ? RELU(sum) : sum);
+                sum += LOAD(residual + at);
+            STORE(block + at, relu ? RELU(sum) : sum);
         }
     }
 }
 
 const sl_winograd_kernels PASTE(sl_winograd_, SL_VECTOR_ISA) = {
-    .input = input, .filter = filter, .multiply = multiply, .output = output
+    .pixels = pixels,
+    .results_gradient = results_gradient,
+    .filters = filters,
+    .taps_gradient = taps_gradient,
+    .multiply = multiply,
+    .multiply_gradient = multiply_gradient,
+    .results = results,
 };

@@ -5,8 +5,8 @@
  * those of a plain sum.
  *
  * The inner loops, each on one thread and in float32; winograd.c is compiled once for each
- * instruction set. An activation's tile of 6x6 pixels, a filter and a tile of results become 36
- * numbers a channel, one a pair of points, in 36 planes whose distance the caller chooses. */
+ * instruction set. A tile of 6x6 pixels, a filter and a tile of 4x4 results become 36 numbers a
+ * channel, one a pair of points, in 36 planes that the caller puts some distance apart. */
 #ifndef NN_CPU_WINOGRAD_H
 #define NN_CPU_WINOGRAD_H
 
@@ -14,34 +14,49 @@
 #include <stddef.h>
 
 enum {
-    SL_WINOGRAD_TILE = 4,         /* pixels of a tile of results, along either side */
-    SL_WINOGRAD_POINTS = 36,      /* pairs of points, planes */
-    SL_WINOGRAD_FILTER_BLOCKS = 2 /* blocks of filters whose results are found together */
+    SL_WINOGRAD_TILE = 4,        /* results of a tile, along either side */
+    SL_WINOGRAD_POINTS = 36,     /* pairs of points: planes */
+    SL_WINOGRAD_TAPS = 9,        /* of a filter */
+    SL_WINOGRAD_PANEL_BLOCKS = 2 /* blocks of filters that are multiplied together: a panel */
 };
 
-/* One image's block of channels, height x width pixels, and a tile's first pixel in it. Pixels may
- * lie outside, where an activation is zero and results are dropped. */
+/* Where a tile is in one image's block of channels, height x width pixels: its first pixel. Of a
+ * tile that goes beyond the image, pixels there are zeros and results there are dropped. */
 typedef struct {
     int height, width, top, left;
 } sl_winograd_place;
 
+/* Numbers [plane][row][lane or channel], in floats. */
 typedef struct {
-    /* planes[p][lane] of the 6x6 pixels at place of block. */
-    void (*input)(const float *block, const sl_winograd_place *place, float *planes, size_t plane);
+    float *at;
+    size_t plane, row; /* from one to the next */
+} sl_winograd_planes;
 
-    /* planes[p][channel][filter] of taps[channel][9][filter], blocks blocks of filters. */
-    void (*filter)(const float *taps, size_t channels, size_t blocks, float *planes, size_t plane);
+typedef struct {
+    /* Row 0 of v, of the block's 6x6 pixels at place; of its gradient's 4x4 results. */
+    void (*pixels)(const float *block, const sl_winograd_place *place, sl_winograd_planes v);
+    void (*results_gradient)(const float *block, const sl_winograd_place *place,
+                             sl_winograd_planes v);
 
-    /* results[p][tile][filter] = the sum over channels of inputs[p][tile][channel] *
-     * filters[p][channel][filter]: tiles are channels apart in inputs. */
-    void (*multiply)(const float *inputs, size_t input_plane, const float *filters,
-                     size_t filter_plane, float *results, size_t result_plane, size_t tiles,
+    /* Rows u[channel][filter] of taps[channel][9][filter], for blocks (1 or 2) blocks of filters;
+     * and the way back for row 0 and one block, taps[9][filter], from the sum of parts of the
+     * planes' gradient, which are part floats apart. */
+    void (*filters)(const float *taps, size_t channels, size_t blocks, sl_winograd_planes u);
+    void (*taps_gradient)(sl_winograd_planes u, size_t parts, size_t part, float *taps);
+
+    /* m[tile][filter] = the sum over channels of v[tile][channel] u[channel][filter], plane by
+     * plane, blocks (1 or 2) blocks of filters. */
+    void (*multiply)(sl_winograd_planes v, sl_winograd_planes u, sl_winograd_planes m, size_t tiles,
                      size_t channels, size_t blocks);
+    /* u[channel][filter] = (add: +=) the sum over tiles of v[tile][channel] m[tile][filter];
+     * channels are whole blocks of them. */
+    void (*multiply_gradient)(sl_winograd_planes v, sl_winograd_planes m, sl_winograd_planes u,
+                              size_t tiles, size_t channels, size_t blocks, bool add);
 
-    /* block at place, 4x4 pixels, = [relu](planes' results + bias + residual): bias has a number a
+    /* block at place, 4x4 results, = [relu](row 0 of m + bias + residual): bias has a number a
      * lane, residual the block's shape, or is NULL. It may be block. */
-    void (*output)(const float *planes, size_t plane, const float *bias, const float *residual,
-                   float *block, const sl_winograd_place *place, bool relu);
+    void (*results)(sl_winograd_planes m, const float *bias, const float *residual, float *block,
+                    const sl_winograd_place *place, bool relu);
 } sl_winograd_kernels;
 
 /* Filled in by winograd.c's compilations; sl_vector_kernels has the one that goes with it. */
