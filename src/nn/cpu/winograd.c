@@ -219,11 +219,7 @@ static void taps_gradient(sl_winograd_planes u, size_t parts, size_t part, float
 INLINE void multiply_rows(const float *a, size_t a_row, size_t a_i, const float *b, size_t b_i,
                           float *c, size_t c_row, size_t n, size_t rows, size_t blocks, bool add)
 {
-    vfloat sum[2 * TILE_ROWS][BLOCKS] = { 0 };
-    for (size_t r = 0; add && r < rows; r++) {
-        for (size_t k = 0; k < blocks; k++)
-            sum[r][k] = LOAD(c + r * c_row + k * LANES);
-    }
+    vfloat sum[TILE_ROWS][BLOCKS] = { 0 };
     for (size_t i = 0; i < n; i++) {
         for (size_t r = 0; r < rows; r++) {
             for (size_t k = 0; k < blocks; k++)
@@ -231,34 +227,45 @@ INLINE void multiply_rows(const float *a, size_t a_row, size_t a_i, const float 
         }
     }
     for (size_t r = 0; r < rows; r++) {
-        for (size_t k = 0; k < blocks; k++)
-            STORE(c + r * c_row + k * LANES, sum[r][k]);
+        for (size_t k = 0; k < blocks; k++) {
+            float *to = c + r * c_row + k * LANES;
+            if (add)
+                sum[r][k] += LOAD(to);
+            STORE(to, sum[r][k]);
+        }
     }
 }
 
-INLINE void multiply_blocks(sl_winograd_planes v, sl_winograd_planes u, sl_winograd_planes m,
-                            size_t tiles, size_t channels, size_t blocks)
+/* Terms that are summed one after the other before their sum is added to the others': more than
+ * anything else this decides how much rounding costs where channels are many. */
+enum { TERMS = 64 };
+
+INLINE void multiply_plane(const float *v, size_t v_row, const float *u, size_t u_row, float *m,
+                           size_t m_row, size_t tiles, size_t channels, size_t blocks)
 {
-    for (size_t p = 0; p < SL_WINOGRAD_POINTS; p++) {
-        const float *a = v.at + p * v.plane, *b = u.at + p * u.plane;
-        float *c = m.at + p * m.plane;
-        size_t t = 0;
+    for (size_t c = 0; c < channels; c += TERMS) {
+        const float *a = v + c, *b = u + c * u_row;
+        size_t n = channels - c < TERMS ? channels - c : TERMS, t = 0;
         for (; t + TILE_ROWS <= tiles; t += TILE_ROWS)
-            multiply_rows(a + t * v.row, v.row, 1, b, u.row, c + t * m.row, m.row, channels,
-                          TILE_ROWS, blocks, false);
+            multiply_rows(a + t * v_row, v_row, 1, b, u_row, m + t * m_row, m_row, n, TILE_ROWS,
+                          blocks, c > 0);
         for (; t < tiles; t++)
-            multiply_rows(a + t * v.row, v.row, 1, b, u.row, c + t * m.row, m.row, channels, 1,
-                          blocks, false);
+            multiply_rows(a + t * v_row, v_row, 1, b, u_row, m + t * m_row, m_row, n, 1, blocks,
+                          c > 0);
     }
 }
 
 static void multiply(sl_winograd_planes v, sl_winograd_planes u, sl_winograd_planes m, size_t tiles,
                      size_t channels, size_t blocks)
 {
-    if (blocks == BLOCKS)
-        multiply_blocks(v, u, m, tiles, channels, BLOCKS);
-    else
-        multiply_blocks(v, u, m, tiles, channels, 1);
+    for (size_t p = 0; p < SL_WINOGRAD_POINTS; p++) {
+        const float *a = v.at + p * v.plane, *b = u.at + p * u.plane;
+        float *c = m.at + p * m.plane;
+        if (blocks == BLOCKS)
+            multiply_plane(a, v.row, b, u.row, c, m.row, tiles, channels, BLOCKS);
+        else
+            multiply_plane(a, v.row, b, u.row, c, m.row, tiles, channels, 1);
+    }
 }
 
 INLINE void multiply_gradient_blocks(sl_winograd_planes v, sl_winograd_planes m,
