@@ -8,16 +8,12 @@ enum {
     TAPS = 3,
     SIDE = RESULTS + TAPS - 1, /* of a tile of pixels; points */
     BLOCKS = SL_WINOGRAD_PANEL_BLOCKS,
-/* Rows whose sums fill the registers: of tiles; of channels, a divisor of LANES. */
 #if defined(__AVX512F__)
-    TILE_ROWS = 12,
-    CHANNEL_ROWS = 8
+    ROWS = 12 /* of a product, so many that their sums fill the registers */
 #elif defined(__AVX2__)
-    TILE_ROWS = 6,
-    CHANNEL_ROWS = 4
+    ROWS = 6
 #else
-    TILE_ROWS = 2,
-    CHANNEL_ROWS = 2
+    ROWS = 2
 #endif
 };
 
@@ -109,12 +105,15 @@ INLINE ptrdiff_t row_at(const sl_winograd_place *p, int i)
     return ((ptrdiff_t)(p->top + i) * p->width + p->left) * LANES;
 }
 
-/* count pixels of a row, zeros outside the window. */
-INLINE void load_row(const float *row, const window *w, int count, vfloat d[])
+/* count pixels of row i, zeros outside the window. */
+INLINE void load_row(const float *block, const sl_winograd_place *p, const window *w, int i,
+                     int count, vfloat d[])
 {
     const vfloat zero = { 0 };
+    bool within = i >= w->top && i < w->bottom;
     for (int j = 0; j < count; j++)
-        d[j] = j >= w->left && j < w->right ? LOAD(row + j * LANES) : zero;
+        d[j] = within && j >= w->left && j < w->right ? LOAD(block + row_at(p, i) + j * LANES)
+                                                      : zero;
 }
 
 INLINE void store_column(const vfloat v[SIDE], int column, const sl_winograd_planes *to)
@@ -131,11 +130,9 @@ INLINE void load_column(const sl_winograd_planes *from, int column, vfloat v[SID
 INLINE void pixels_within(const float *block, const sl_winograd_place *p, window w,
                           const sl_winograd_planes *to)
 {
-    vfloat rows[SIDE][SIDE] = { 0 }, d[SIDE], v[SIDE];
+    vfloat rows[SIDE][SIDE], d[SIDE], v[SIDE];
     for (int i = 0; i < SIDE; i++) {
-        if (i < w.top || i >= w.bottom)
-            continue;
-        load_row(block + row_at(p, i), &w, SIDE, d);
+        load_row(block, p, &w, i, SIDE, d);
         at_points(d, rows[i]);
     }
     for (int j = 0; j < SIDE; j++) {
@@ -159,9 +156,9 @@ static void results_gradient(const float *block, const sl_winograd_place *place,
                              sl_winograd_planes v)
 {
     const window w = inside(place, RESULTS);
-    vfloat rows[RESULTS][SIDE] = { 0 }, d[RESULTS], m[SIDE];
-    for (int i = 0; i < w.bottom; i++) {
-        load_row(block + row_at(place, i), &w, RESULTS, d);
+    vfloat rows[RESULTS][SIDE], d[RESULTS], m[SIDE];
+    for (int i = 0; i < RESULTS; i++) {
+        load_row(block, place, &w, i, RESULTS, d);
         results_at_points(d, rows[i]);
     }
     for (int j = 0; j < SIDE; j++) {
@@ -214,90 +211,105 @@ static void taps_gradient(sl_winograd_planes u, size_t parts, size_t part, float
     }
 }
 
-/* c[row][filter] = (add: +=) the sum over i of a[row, i] b[i][filter], rows x blocks registers: both
- * are constants where it's inlined. a's numbers are so far apart from row to row, and from i to i. */
-INLINE void multiply_rows(const float *a, size_t a_row, size_t a_i, const float *b, size_t b_i,
-                          float *c, size_t c_row, size_t n, size_t rows, size_t blocks, bool add)
+/* A product of one plane: c[row][filter] = (add: +=) the sum over n i of a[row, i] b[i][filter].
+ * a's numbers are a_row apart from row to row, and a_i from i to i. */
+typedef struct {
+    const float *a, *b;
+    float *c;
+    size_t a_row, a_i, b_i, c_row, n;
+    bool add;
+} product;
+
+/* rows x blocks registers of it, from a row on: both are constants where it's inlined. */
+INLINE void multiply_rows(product p, size_t row, size_t rows, size_t blocks)
 {
-    vfloat sum[TILE_ROWS][BLOCKS] = { 0 };
-    for (size_t i = 0; i < n; i++) {
+    vfloat sum[ROWS][BLOCKS] = { 0 };
+    const float *a = p.a + row * p.a_row;
+    float *c = p.c + row * p.c_row;
+    for (size_t i = 0; i < p.n; i++) {
         for (size_t r = 0; r < rows; r++) {
             for (size_t k = 0; k < blocks; k++)
-                sum[r][k] += a[r * a_row + i * a_i] * LOAD(b + i * b_i + k * LANES);
+                sum[r][k] += a[r * p.a_row + i * p.a_i] * LOAD(p.b + i * p.b_i + k * LANES);
         }
     }
     for (size_t r = 0; r < rows; r++) {
         for (size_t k = 0; k < blocks; k++) {
-            float *to = c + r * c_row + k * LANES;
-            if (add)
-                sum[r][k] += LOAD(to);
-            STORE(to, sum[r][k]);
+            if (p.add)
+                sum[r][k] += LOAD(c + r * p.c_row + k * LANES);
+            STORE(c + r * p.c_row + k * LANES, sum[r][k]);
         }
     }
+}
+
+INLINE void multiply_all(product p, size_t rows, size_t blocks)
+{
+    size_t row = 0;
+    for (; row + ROWS <= rows; row += ROWS)
+        multiply_rows(p, row, ROWS, blocks);
+    for (; ROWS > 4 && row + 4 <= rows; row += 4)
+        multiply_rows(p, row, 4, blocks);
+    for (; ROWS > 2 && row + 2 <= rows; row += 2)
+        multiply_rows(p, row, 2, blocks);
+    for (; row < rows; row++)
+        multiply_rows(p, row, 1, blocks);
+}
+
+static void multiply_product(const product *from, size_t rows, size_t blocks)
+{
+    const product p = *from; /* which no store through a float pointer changes */
+    if (blocks == BLOCKS)
+        multiply_all(p, rows, BLOCKS);
+    else
+        multiply_all(p, rows, 1);
 }
 
 /* Terms that are summed one after the other before their sum is added to the others': more than
  * anything else this decides how much rounding costs where channels are many. */
 enum { TERMS = 64 };
 
-INLINE void multiply_plane(const float *v, size_t v_row, const float *u, size_t u_row, float *m,
-                           size_t m_row, size_t tiles, size_t channels, size_t blocks)
-{
-    for (size_t c = 0; c < channels; c += TERMS) {
-        const float *a = v + c, *b = u + c * u_row;
-        size_t n = channels - c < TERMS ? channels - c : TERMS, t = 0;
-        for (; t + TILE_ROWS <= tiles; t += TILE_ROWS)
-            multiply_rows(a + t * v_row, v_row, 1, b, u_row, m + t * m_row, m_row, n, TILE_ROWS,
-                          blocks, c > 0);
-        for (; t < tiles; t++)
-            multiply_rows(a + t * v_row, v_row, 1, b, u_row, m + t * m_row, m_row, n, 1, blocks,
-                          c > 0);
-    }
-}
-
 static void multiply(sl_winograd_planes v, sl_winograd_planes u, sl_winograd_planes m, size_t tiles,
                      size_t channels, size_t blocks)
 {
-    for (size_t p = 0; p < SL_WINOGRAD_POINTS; p++) {
-        const float *a = v.at + p * v.plane, *b = u.at + p * u.plane;
-        float *c = m.at + p * m.plane;
-        if (blocks == BLOCKS)
-            multiply_plane(a, v.row, b, u.row, c, m.row, tiles, channels, BLOCKS);
-        else
-            multiply_plane(a, v.row, b, u.row, c, m.row, tiles, channels, 1);
-    }
-}
-
-INLINE void multiply_gradient_blocks(sl_winograd_planes v, sl_winograd_planes m,
-                                     sl_winograd_planes u, size_t tiles, size_t channels,
-                                     size_t rows, size_t blocks, bool add)
-{
-    for (size_t p = 0; p < SL_WINOGRAD_POINTS; p++) {
-        const float *a = v.at + p * v.plane, *b = m.at + p * m.plane;
-        float *c = u.at + p * u.plane;
-        for (size_t i = 0; i < channels; i += rows)
-            multiply_rows(a + i, 1, v.row, b, m.row, c + i * u.row, u.row, tiles, rows, blocks,
-                          add);
+    for (size_t i = 0; i < SL_WINOGRAD_POINTS; i++) {
+        for (size_t c = 0; c < channels; c += TERMS) {
+            const product p = { .a = v.at + i * v.plane + c,
+                                .a_row = v.row,
+                                .a_i = 1,
+                                .b = u.at + i * u.plane + c * u.row,
+                                .b_i = u.row,
+                                .c = m.at + i * m.plane,
+                                .c_row = m.row,
+                                .n = channels - c < TERMS ? channels - c : TERMS,
+                                .add = c > 0 };
+            multiply_product(&p, tiles, blocks);
+        }
     }
 }
 
 static void multiply_gradient(sl_winograd_planes v, sl_winograd_planes m, sl_winograd_planes u,
                               size_t tiles, size_t channels, size_t blocks, bool add)
 {
-    if (blocks == BLOCKS)
-        multiply_gradient_blocks(v, m, u, tiles, channels, CHANNEL_ROWS, BLOCKS, add);
-    else
-        multiply_gradient_blocks(v, m, u, tiles, channels, CHANNEL_ROWS, 1, add);
+    for (size_t i = 0; i < SL_WINOGRAD_POINTS; i++) {
+        const product p = { .a = v.at + i * v.plane,
+                            .a_row = 1,
+                            .a_i = v.row,
+                            .b = m.at + i * m.plane,
+                            .b_i = m.row,
+                            .c = u.at + i * u.plane,
+                            .c_row = u.row,
+                            .n = tiles,
+                            .add = add };
+        multiply_product(&p, channels, blocks);
+    }
 }
 
-static void results(sl_winograd_planes m, const float *bias, const float *residual, float *block,
-                    const sl_winograd_place *place, bool relu)
+INLINE void results_within(const sl_winograd_planes *m, const float *bias, const float *residual,
+                           float *block, const sl_winograd_place *place, window w, bool relu)
 {
-    const window w = inside(place, RESULTS);
     const vfloat shift = LOAD(bias);
     vfloat columns[RESULTS][SIDE], v[SIDE], y[RESULTS];
     for (int j = 0; j < SIDE; j++) {
-        load_column(&m, j, v);
+        load_column(m, j, v);
         results_of_points(v, y);
         for (int i = 0; i < RESULTS; i++)
             columns[i][j] = y[i];
@@ -312,6 +324,18 @@ static void results(sl_winograd_planes m, const float *bias, const float *residu
             STORE(block + at, relu ? RELU(sum) : sum);
         }
     }
+}
+
+static void results(sl_winograd_planes m, const float *bias, const float *residual, float *block,
+                    const sl_winograd_place *place, bool relu)
+{
+    const window all = { 0, RESULTS, 0, RESULTS }, w = inside(place, RESULTS);
+    if (w.bottom == RESULTS && w.right == RESULTS && residual)
+        results_within(&m, bias, residual, block, place, all, relu);
+    else if (w.bottom == RESULTS && w.right == RESULTS)
+        results_within(&m, bias, NULL, block, place, all, relu);
+    else
+        results_within(&m, bias, residual, block, place, w, relu);
 }
 
 const sl_winograd_kernels PASTE(sl_winograd_, SL_VECTOR_ISA) = {
