@@ -13,9 +13,9 @@ enum {
     TAPS = SL_WINOGRAD_TAPS,
     POINTS = SL_WINOGRAD_POINTS,
     PANEL_BLOCKS = SL_WINOGRAD_PANEL_BLOCKS,
-    PIXEL_FLOATS = 128 << 10,  /* of a chunk's planes, about */
+    PIXEL_FLOATS = 32 << 10,   /* of a chunk's planes, about */
     FILTER_FLOATS = 160 << 10, /* of the filters' planes, if they are kept from chunk to chunk */
-    LEAST_TILES = 48,          /* of a chunk: so many share the work on filters that aren't kept */
+    LEAST_TILES = 24,          /* of a chunk: so many share the work on filters that aren't kept */
     TILES_STEP = 12,           /* multiplied at once by the widest registers */
     LEAST_GAIN = 6             /* results of a tile inside the image; 36 products find them */
 };
