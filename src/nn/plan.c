@@ -57,11 +57,9 @@ static sl_status plan_steps(sl_plan *plan, sl_error *err)
         size_t scratch = 0;
         sl_status st = SL_OK;
         if (!backend_of(plan)->supports(p->dev, &step->op))
-            st = sl_error_set(
-                err, SL_EUNSUPPORTED, "device '%s' can't compute this%s", backend_of(plan)->name,
-                p->options.dtype == SL_DTYPE_BF16
-                    ? " in bf16: 'cpu' does, on a processor with AVX-512; else use f32"
-                    : "");
+            st = sl_error_set(err, SL_EUNSUPPORTED, "device '%s' can't compute this%s",
+                              backend_of(plan)->name,
+                              p->options.dtype == SL_DTYPE_BF16 ? " in bf16; 'cpu' does" : "");
         else
             st = backend_of(plan)->plan(p->dev, &step->op, &step->kernel, &scratch, err);
         if (st)

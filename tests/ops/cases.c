@@ -188,6 +188,15 @@ const op_case op_cases[] = {
     { "two classes, one image", XENT, 1, 2, 1, 1, 0, 0, 0, 0, 0 },
     { "more classes than a vector holds", XENT, 3, 101, 1, 1, 0, 0, 0, 0, 0 },
     { "CIFAR", XENT, 4, 10, 1, 1, 0, 0, 0, 0, OP_CASE_NETWORK },
+
+    /* Winograd's tiles of 4x4 results. */
+    { "tiles of 4x4 results, a block and a half of filters", CONV, 3, 16, 8, 8, 24, 3, 1, 1, 0 },
+    { "tiles that go beyond the image, more padding", CONV, 2, 24, 5, 9, 40, 3, 1, 2,
+      OP_CASE_BIAS | OP_CASE_RELU },
+    { "a map smaller than a tile", CONV, 3, 16, 3, 2, 16, 3, 1, 1, OP_CASE_BIAS },
+    { "fewer tiles than threads, many groups of channels and filters", CONV, 1, 200, 4, 4, 152, 3,
+      1, 1, OP_CASE_BIAS | OP_CASE_RESIDUAL | OP_CASE_RELU },
+    { "many tiles and groups", CONV, 9, 136, 8, 8, 264, 3, 1, 1, 0 },
 };
 
 const size_t op_case_count = sizeof op_cases / sizeof *op_cases;

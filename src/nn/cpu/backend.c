@@ -69,11 +69,23 @@ static sl_layout layout(const sl_device *dev, int c, int h, int w)
                                                             : SL_LAYOUT_BLOCKED16;
 }
 
+static bool multiplies_bf16(const sl_cpu_device *dev)
+{
+    return dev->vector->lanes == 16 && sl_onednn_has_bf16();
+}
+
+static const sl_cpu_op *functions_of(const sl_cpu_device *dev, const sl_op *op)
+{
+    bool conv = op->kind == SL_OP_CONV || op->kind == SL_OP_CONV_BWD_DATA ||
+                op->kind == SL_OP_CONV_BWD_WEIGHTS;
+    bool in_f32 = conv && op->x.dtype == SL_DTYPE_BF16 && !multiplies_bf16(dev);
+    return in_f32 ? &sl_cpu_conv_in_f32 : ops[op->kind];
+}
+
 static bool supports(const sl_device *dev, const sl_op *op)
 {
-    (void)dev;
-    const sl_cpu_op *kind = ops[op->kind];
-    return kind && (!kind->supports || kind->supports(op));
+    const sl_cpu_op *functions = functions_of((const sl_cpu_device *)dev, op);
+    return functions && (!functions->supports || functions->supports(op));
 }
 
 /* Both oneDNN and our own loops take the calling thread's number of OpenMP threads. */
@@ -88,8 +100,9 @@ static void unplan(sl_kernel *kernel)
     sl_cpu_kernel *k = (sl_cpu_kernel *)kernel;
     sl_onednn_conv_destroy(k->conv);
     sl_onednn_product_destroy(k->product);
-    free(k->widened);
-    free(k->taps);
+    free(k->weights);
+    if (k->inner)
+        unplan((sl_kernel *)k->inner);
     free(k);
 }
 
@@ -105,9 +118,10 @@ static sl_status plan(sl_device *device, const sl_op *op, sl_kernel **out, size_
     k->base.backend = &sl_backend_cpu;
     k->base.op = *op;
     k->dev = (sl_cpu_device *)device;
+    k->functions = functions_of(k->dev, op);
     use_threads(k->dev);
-    if (ops[op->kind]->plan)
-        st = ops[op->kind]->plan(k, scratch_bytes, err);
+    if (k->functions->plan)
+        st = k->functions->plan(k, scratch_bytes, err);
     if (st) {
         unplan((sl_kernel *)k);
         return st;
@@ -119,11 +133,10 @@ static sl_status plan(sl_device *device, const sl_op *op, sl_kernel **out, size_
 static sl_status load(sl_kernel *kernel, const void *const *in, sl_error *err)
 {
     sl_cpu_kernel *k = (sl_cpu_kernel *)kernel;
-    const sl_cpu_op *op = ops[k->base.op.kind];
-    if (!op->load)
+    if (!k->functions->load)
         return SL_OK;
     use_threads(k->dev);
-    return op->load(k, in, err);
+    return k->functions->load(k, in, err);
 }
 
 static sl_status run(sl_kernel *kernel, const void *const *in, void *const *out, void *scratch,
@@ -131,7 +144,7 @@ static sl_status run(sl_kernel *kernel, const void *const *in, void *const *out,
 {
     sl_cpu_kernel *k = (sl_cpu_kernel *)kernel;
     use_threads(k->dev);
-    return ops[k->base.op.kind]->run(k, in, out, scratch, err);
+    return k->functions->run(k, in, out, scratch, err);
 }
 
 const sl_backend sl_backend_cpu = {

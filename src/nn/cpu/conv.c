@@ -9,8 +9,8 @@
 /* x and y may differ in layout: the network's input is plain. */
 static bool supports(const sl_op *op)
 {
-    return op->x.dtype == op->y.dtype && (op->x.dtype != SL_DTYPE_BF16 || sl_onednn_has_bf16()) &&
-           sl_desc_stored(&op->x) == op->x.c && sl_desc_stored(&op->y) == op->y.c;
+    return op->x.dtype == op->y.dtype && sl_desc_stored(&op->x) == op->x.c &&
+           sl_desc_stored(&op->y) == op->y.c;
 }
 
 /* The pass as oneDNN is told of it. It would run plain loops, a hundred times slower, where fewer
@@ -64,7 +64,7 @@ static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
         return sl_cpu_conv_weights_plan(k, scratch_bytes, err);
     sl_status st = SL_OK;
     if (whole.x.c != op->x.c || whole.y.c != op->y.c)
-        st = sl_alloc(&k->widened, weight_floats(&whole) + (size_t)whole.y.c, sizeof(float), err);
+        st = sl_alloc(&k->weights, weight_floats(&whole) + (size_t)whole.y.c, sizeof(float), err);
     if (!st)
         st = sl_onednn_conv_create(&k->conv, k->dev->onednn, &whole, err);
     if (!st && !sl_size_add(sl_onednn_conv_scratch_bytes(k->conv), blocked_dx_bytes(op, &whole),
@@ -85,10 +85,10 @@ static void *source(const void *p)
 static float *widened_weight(const sl_cpu_kernel *k, const void *weight)
 {
     const sl_op *op = &k->base.op;
-    if (!k->widened)
+    if (!k->weights)
         return source(weight);
-    copy_weight(op, weight, op->x.c, k->widened, told(op).x.c);
-    return k->widened;
+    copy_weight(op, weight, op->x.c, k->weights, told(op).x.c);
+    return k->weights;
 }
 
 static sl_status load(sl_cpu_kernel *k, const void *const *in, sl_error *err)
@@ -127,9 +127,9 @@ static sl_status run_forward(sl_cpu_kernel *k, const void *const *in, void *cons
     }
     if (residual && residual != out[0])
         lay_residual(op, residual, out[0]);
-    if (bias && k->widened) {
+    if (bias && k->weights) {
         const sl_op whole = told(op);
-        bias = k->widened + weight_floats(&whole);
+        bias = k->weights + weight_floats(&whole);
         memcpy(bias, in[SL_CONV_BIAS], (size_t)op->y.c * sizeof *bias);
     }
     return sl_onednn_conv_run(k->conv, source(in[SL_CONV_X]), out[0], weight, bias, scratch, err);
@@ -148,8 +148,8 @@ static sl_status run_bwd_data(sl_cpu_kernel *k, const void *const *in, void *con
     const sl_op *op = &k->base.op, whole = told(op);
     size_t blocked = blocked_dx_bytes(op, &whole);
     if (sl_cpu_conv_suits_winograd(op)) {
-        sl_cpu_conv_winograd_run(k, in[SL_CONV_BWD_DATA_DY], in[SL_CONV_BWD_DATA_WEIGHT], NULL, NULL,
-                                 out[0], scratch);
+        sl_cpu_conv_winograd_run(k, in[SL_CONV_BWD_DATA_DY], in[SL_CONV_BWD_DATA_WEIGHT], NULL,
+                                 NULL, out[0], scratch);
         return SL_OK;
     }
     void *dx = blocked ? scratch : out[0];
@@ -175,9 +175,9 @@ static sl_status run_bwd_weights(sl_cpu_kernel *k, const void *const *in, void *
     }
     if (k->product)
         return sl_cpu_conv_weights_run(k, x, dy, d_weight, d_bias, scratch, err);
-    if (!k->widened)
+    if (!k->weights)
         return sl_onednn_conv_run(k->conv, source(x), source(dy), d_weight, d_bias, scratch, err);
-    float *wide = k->widened, *wide_bias = d_bias ? wide + weight_floats(&whole) : NULL;
+    float *wide = k->weights, *wide_bias = d_bias ? wide + weight_floats(&whole) : NULL;
     sl_status st =
         sl_onednn_conv_run(k->conv, source(x), source(dy), wide, wide_bias, scratch, err);
     if (st)

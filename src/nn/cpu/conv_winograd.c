@@ -30,7 +30,7 @@ typedef struct {
     size_t lanes, channels, panels; /* channels: whole blocks of them */
     size_t chunk;                   /* tiles */
     bool filters_kept;              /* the planes of all panels; else of one */
-    size_t panel_taps, panel_filters; 
+    size_t panel_taps, panel_filters;
     sl_winograd_planes pixels, filters, products; /* without their addresses */
     size_t bias, taps;                            /* which all threads read */
     size_t thread;                                /* a thread's own */
@@ -104,7 +104,7 @@ sl_status sl_cpu_conv_winograd_plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_
     bool kept = !k->base.op.weights_vary;
     size_t shared = s.bias + (kept ? 0 : s.taps);
     *scratch_bytes = (shared + s.thread * (size_t)k->dev->base.threads) * sizeof(float);
-    return kept ? sl_alloc_aligned(&k->taps, s.taps, sizeof *k->taps, err) : SL_OK;
+    return kept ? sl_alloc_aligned(&k->weights, s.taps, sizeof *k->weights, err) : SL_OK;
 }
 
 /* A panel's [channel][tap][filter] of [K][C][3][3]: forwards C are the channels and K the filters,
@@ -134,8 +134,8 @@ static void pack(const shape *s, const float *weight, float *taps)
 void sl_cpu_conv_winograd_load(sl_cpu_kernel *k, const float *weight)
 {
     shape s = shape_of(k);
-    if (k->taps)
-        pack(&s, weight, k->taps);
+    if (k->weights)
+        pack(&s, weight, k->weights);
 }
 
 /* What a thread works on and in. */
@@ -190,8 +190,7 @@ static void transform_products(const work *w, size_t first, size_t count, size_t
         for (size_t b = 0; b < blocks_of_panel(s, panel); b++) {
             size_t block = panel * PANEL_BLOCKS + b;
             bool added = w->residual && block < sl_cpu_blocks(&s->residual);
-            w->loops->results(planes_from(w->products, t, b * s->lanes),
-                              w->bias + block * s->lanes,
+            w->loops->results(planes_from(w->products, t, b * s->lanes), w->bias + block * s->lanes,
                               added ? w->residual + sl_cpu_tile(&s->residual, image, block) : NULL,
                               w->to + sl_cpu_tile(s->to, image, block), &place, s->relu);
         }
@@ -228,12 +227,12 @@ void sl_cpu_conv_winograd_run(sl_cpu_kernel *k, const float *from, const float *
                               const float *bias, const float *residual, float *to, void *scratch)
 {
     const shape s = shape_of(k);
-    float *shift = scratch, *taps = k->taps ? k->taps : shift + s.bias;
-    float *threads = shift + s.bias + (k->taps ? 0 : s.taps);
+    float *shift = scratch, *taps = k->weights ? k->weights : shift + s.bias;
+    float *threads = shift + s.bias + (k->weights ? 0 : s.taps);
     memset(shift, 0, s.bias * sizeof *shift);
     if (bias)
         memcpy(shift, bias, (size_t)s.to->c * sizeof *shift);
-    if (!k->taps)
+    if (!k->weights)
         pack(&s, weight, taps);
     const work w = { .s = &s,
                      .loops = k->dev->vector->winograd,

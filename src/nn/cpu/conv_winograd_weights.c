@@ -191,11 +191,10 @@ void sl_cpu_conv_winograd_weights_run(sl_cpu_kernel *k, const float *x, const fl
                                  .x = x,
                                  .dy = dy,
                                  .channel = c,
-                                 .channels_end = least(c + s.channels.group_blocks,
-                                                       s.channels.blocks),
+                                 .channels_end =
+                                     least(c + s.channels.group_blocks, s.channels.blocks),
                                  .filter = f,
-                                 .filters_end = least(f + s.filters.group_blocks,
-                                                      s.filters.blocks),
+                                 .filters_end = least(f + s.filters.group_blocks, s.filters.blocks),
                                  .pixels = s.pixels,
                                  .results = s.results,
                                  .weights = s.weights };

@@ -16,13 +16,16 @@ typedef struct {
     const sl_vector_kernels *vector; /* for this processor */
 } sl_cpu_device;
 
-typedef struct {
+typedef struct sl_cpu_op sl_cpu_op;
+
+typedef struct sl_cpu_kernel {
     sl_kernel_base base;
     sl_cpu_device *dev;
-    sl_onednn_conv *conv;       /* convolutions only */
-    sl_onednn_product *product; /* instead, for some */
-    float *widened;             /* for some: weights (or their gradient) and bias of whole blocks */
-    float *taps;                /* for some, instead: packed weights (conv_winograd.c) */
+    const sl_cpu_op *functions;
+    sl_onednn_conv *conv;        /* convolutions only */
+    sl_onednn_product *product;  /* instead, for some */
+    float *weights;              /* for some: weights (or their gradient), as they want them */
+    struct sl_cpu_kernel *inner; /* conv_in_f32.c: what does its work */
 } sl_cpu_kernel;
 
 /* The loops for this processor and the type that k's activations are stored in. */
@@ -32,20 +35,20 @@ static inline const sl_vector_loops *sl_cpu_loops(const sl_cpu_kernel *k)
 }
 
 /* A kind's functions; plan and load may be NULL. */
-typedef struct {
+struct sl_cpu_op {
     bool (*supports)(const sl_op *op);
     sl_status (*plan)(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err);
     sl_status (*load)(sl_cpu_kernel *k, const void *const *in, sl_error *err);
     sl_status (*run)(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
                      sl_error *err);
-} sl_cpu_op;
+};
 
-extern const sl_cpu_op sl_cpu_conv, sl_cpu_conv_bwd_data, sl_cpu_conv_bwd_weights, sl_cpu_norm,
-    sl_cpu_norm_again, sl_cpu_norm_bwd, sl_cpu_relu, sl_cpu_relu_bwd, sl_cpu_add, sl_cpu_max_pool,
-    sl_cpu_max_pool_bwd, sl_cpu_avg_pool, sl_cpu_avg_pool_bwd, sl_cpu_concat, sl_cpu_concat_bwd,
-    sl_cpu_subsample, sl_cpu_subsample_bwd, sl_cpu_shake, sl_cpu_shake_bwd, sl_cpu_dropout,
-    sl_cpu_convert, sl_cpu_global_pool, sl_cpu_global_pool_bwd, sl_cpu_linear, sl_cpu_linear_bwd,
-    sl_cpu_xent;
+extern const sl_cpu_op sl_cpu_conv, sl_cpu_conv_bwd_data, sl_cpu_conv_bwd_weights,
+    sl_cpu_conv_in_f32, sl_cpu_norm, sl_cpu_norm_again, sl_cpu_norm_bwd, sl_cpu_relu,
+    sl_cpu_relu_bwd, sl_cpu_add, sl_cpu_max_pool, sl_cpu_max_pool_bwd, sl_cpu_avg_pool,
+    sl_cpu_avg_pool_bwd, sl_cpu_concat, sl_cpu_concat_bwd, sl_cpu_subsample, sl_cpu_subsample_bwd,
+    sl_cpu_shake, sl_cpu_shake_bwd, sl_cpu_dropout, sl_cpu_convert, sl_cpu_global_pool,
+    sl_cpu_global_pool_bwd, sl_cpu_linear, sl_cpu_linear_bwd, sl_cpu_xent;
 
 /* Conversion of an activation, to another layout or dtype: convert.c. */
 void sl_cpu_convert_between(const sl_cpu_device *dev, const sl_desc *x, const void *from,

@@ -112,8 +112,8 @@ INLINE void load_row(const float *block, const sl_winograd_place *p, const windo
     const vfloat zero = { 0 };
     bool within = i >= w->top && i < w->bottom;
     for (int j = 0; j < count; j++)
-        d[j] = within && j >= w->left && j < w->right ? LOAD(block + row_at(p, i) + j * LANES)
-                                                      : zero;
+        d[j] =
+            within && j >= w->left && j < w->right ? LOAD(block + row_at(p, i) + j * LANES) : zero;
 }
 
 INLINE void store_column(const vfloat v[SIDE], int column, const sl_winograd_planes *to)
