@@ -16,8 +16,8 @@ enum {
     PIXEL_FLOATS = 32 << 10,   /* of a chunk's planes, about */
     FILTER_FLOATS = 160 << 10, /* of the filters' planes, if they are kept from chunk to chunk */
     LEAST_TILES = 24,          /* of a chunk: so many share the work on filters that aren't kept */
-    TILES_STEP = 12,           /* multiplied at once by the widest registers */
-    LEAST_GAIN = 6             /* results of a tile inside the image; 36 products find them */
+    TILES_STEP = 24,           /* 6 or 8 are multiplied at once */
+    LEAST_RESULTS = 6          /* inside the image, of a tile's 16: 36 products must pay */
 };
 
 /* Sizes are in floats. */
@@ -36,10 +36,6 @@ typedef struct {
     size_t thread;                                /* a thread's own */
 } shape;
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 static size_t most(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -51,7 +47,7 @@ bool sl_cpu_conv_suits_winograd(const sl_op *op)
         !sl_cpu_blocked_whole(op))
         return false;
     const sl_desc *results = op->kind == SL_OP_CONV_BWD_DATA ? &op->x : &op->y;
-    return sl_cpu_pixels(results) >= LEAST_GAIN * sl_winograd_tiling_of(results).an_image;
+    return sl_cpu_pixels(results) >= LEAST_RESULTS * sl_winograd_tiling_of(results).an_image;
 }
 
 static shape shape_of(const sl_cpu_kernel *k)
@@ -71,7 +67,7 @@ static shape shape_of(const sl_cpu_kernel *k)
     s.panels = (sl_cpu_blocks(s.to) + PANEL_BLOCKS - 1) / PANEL_BLOCKS;
     size_t threads = (size_t)k->dev->base.threads, width = PANEL_BLOCKS * s.lanes;
     s.chunk = most(LEAST_TILES, PIXEL_FLOATS / (POINTS * s.channels));
-    s.chunk = least(s.chunk, (s.tiling.count + threads - 1) / threads);
+    s.chunk = sl_least(s.chunk, (s.tiling.count + threads - 1) / threads);
     s.chunk = (s.chunk + TILES_STEP - 1) / TILES_STEP * TILES_STEP;
     s.pixels.row = s.channels;
     s.pixels.plane = s.chunk * s.pixels.row + SL_WINOGRAD_GAP;
@@ -91,7 +87,7 @@ static shape shape_of(const sl_cpu_kernel *k)
 /* The last panel may have fewer. */
 static size_t blocks_of_panel(const shape *s, size_t panel)
 {
-    return least(sl_cpu_blocks(s->to) - panel * PANEL_BLOCKS, PANEL_BLOCKS);
+    return sl_least(sl_cpu_blocks(s->to) - panel * PANEL_BLOCKS, PANEL_BLOCKS);
 }
 
 sl_status sl_cpu_conv_winograd_plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
@@ -115,7 +111,7 @@ static void pack_panel(const shape *s, const float *weight, size_t panel, float 
     size_t channels = (size_t)s->from->c, filters = (size_t)s->to->c;
     memset(taps, 0, s->panel_taps * sizeof *taps);
     for (size_t c = 0; c < channels; c++) {
-        for (size_t f = 0; f < least(width, filters - first); f++) {
+        for (size_t f = 0; f < sl_least(width, filters - first); f++) {
             size_t k = first + f, pair = s->backward ? c * filters + k : k * channels + c;
             for (size_t t = 0; t < TAPS; t++)
                 taps[(c * TAPS + t) * width + f] =
@@ -147,12 +143,6 @@ typedef struct {
     sl_winograd_planes pixels, filters, products;
 } work;
 
-static sl_winograd_planes planes_from(sl_winograd_planes planes, size_t row, size_t column)
-{
-    planes.at += row * planes.row + column;
-    return planes;
-}
-
 static sl_winograd_planes filters_of(const work *w, size_t panel)
 {
     sl_winograd_planes filters = w->filters;
@@ -177,7 +167,7 @@ static void transform_pixels(const work *w, size_t first, size_t count)
         size_t image = (first + t) / s->tiling.an_image;
         for (size_t block = 0; block < sl_cpu_blocks(s->from); block++)
             w->loops->pixels(w->from + sl_cpu_tile(s->from, image, block), &place,
-                             planes_from(w->pixels, t, block * s->lanes));
+                             sl_winograd_at(w->pixels, t, block * s->lanes));
     }
 }
 
@@ -190,7 +180,8 @@ static void transform_products(const work *w, size_t first, size_t count, size_t
         for (size_t b = 0; b < blocks_of_panel(s, panel); b++) {
             size_t block = panel * PANEL_BLOCKS + b;
             bool added = w->residual && block < sl_cpu_blocks(&s->residual);
-            w->loops->results(planes_from(w->products, t, b * s->lanes), w->bias + block * s->lanes,
+            w->loops->results(sl_winograd_at(w->products, t, b * s->lanes),
+                              w->bias + block * s->lanes,
                               added ? w->residual + sl_cpu_tile(&s->residual, image, block) : NULL,
                               w->to + sl_cpu_tile(s->to, image, block), &place, s->relu);
         }
@@ -220,7 +211,7 @@ static void run_share(work w, float *own, size_t first, size_t end)
     for (size_t panel = 0; s->filters_kept && panel < s->panels; panel++)
         transform_filters(&w, panel);
     for (; first < end; first += s->chunk)
-        run_chunk(&w, first, least(s->chunk, end - first));
+        run_chunk(&w, first, sl_least(s->chunk, end - first));
 }
 
 void sl_cpu_conv_winograd_run(sl_cpu_kernel *k, const float *from, const float *weight,

@@ -48,4 +48,17 @@ static inline sl_winograd_place sl_winograd_place_in(const sl_winograd_tiling *t
 /* Floats between planes, and some rows, so that they don't all meet in one set of a cache. */
 enum { SL_WINOGRAD_GAP = 16 };
 
+/* The planes from a row and column on. */
+static inline sl_winograd_planes sl_winograd_at(sl_winograd_planes planes, size_t row,
+                                                size_t column)
+{
+    planes.at += row * planes.row + column;
+    return planes;
+}
+
+static inline size_t sl_least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 #endif

@@ -30,11 +30,6 @@ typedef struct {
     size_t thread;                               /* floats of a thread's scratch */
 } shape;
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static side side_of(const sl_desc *d)
 {
     side s = { .blocks = sl_cpu_blocks(d) };
@@ -78,12 +73,6 @@ typedef struct {
     sl_winograd_planes pixels, results, weights;
 } work;
 
-static sl_winograd_planes planes_from(sl_winograd_planes planes, size_t row, size_t column)
-{
-    planes.at += row * planes.row + column;
-    return planes;
-}
-
 static void transform_tile(const work *w, size_t tile, size_t row)
 {
     const shape *s = w->s;
@@ -93,10 +82,10 @@ static void transform_tile(const work *w, size_t tile, size_t row)
     size_t image = tile / s->tiling.an_image;
     for (size_t b = w->channel; b < w->channels_end; b++)
         w->loops->pixels(w->x + sl_cpu_tile(&op->x, image, b), &in,
-                         planes_from(w->pixels, row, (b - w->channel) * s->lanes));
+                         sl_winograd_at(w->pixels, row, (b - w->channel) * s->lanes));
     for (size_t b = w->filter; b < w->filters_end; b++)
         w->loops->results_gradient(w->dy + sl_cpu_tile(&op->y, image, b), &out,
-                                   planes_from(w->results, row, (b - w->filter) * s->lanes));
+                                   sl_winograd_at(w->results, row, (b - w->filter) * s->lanes));
 }
 
 static void run_chunk(const work *w, size_t first, size_t count, bool add)
@@ -107,9 +96,9 @@ static void run_chunk(const work *w, size_t first, size_t count, bool add)
         transform_tile(w, first + t, t);
     for (size_t b = w->filter; b < w->filters_end; b += PANEL_BLOCKS) {
         size_t column = (b - w->filter) * s->lanes;
-        w->loops->multiply_gradient(w->pixels, planes_from(w->results, 0, column),
-                                    planes_from(w->weights, 0, column), count, channels,
-                                    least(w->filters_end - b, PANEL_BLOCKS), add);
+        w->loops->multiply_gradient(w->pixels, sl_winograd_at(w->results, 0, column),
+                                    sl_winograd_at(w->weights, 0, column), count, channels,
+                                    sl_least(w->filters_end - b, PANEL_BLOCKS), add);
     }
 }
 
@@ -118,7 +107,7 @@ static void run_share(const work *w, size_t first, size_t end)
 {
     bool add = false;
     do {
-        run_chunk(w, first, least(CHUNK, end - first), add);
+        run_chunk(w, first, sl_least(CHUNK, end - first), add);
         first += CHUNK;
         add = true;
     } while (first < end);
@@ -132,10 +121,10 @@ static void store_channel(const work *w, size_t parts, size_t channel, float *d_
     size_t channels = (size_t)s->op->x.c, filters = (size_t)s->op->y.c;
     for (size_t b = w->filter; c < channels && b < w->filters_end; b++) {
         float taps[TAPS * SL_MAX_BLOCK];
-        w->loops->taps_gradient(planes_from(w->weights, channel, (b - w->filter) * s->lanes), parts,
-                                s->thread, taps);
+        w->loops->taps_gradient(sl_winograd_at(w->weights, channel, (b - w->filter) * s->lanes),
+                                parts, s->thread, taps);
         size_t k = b * s->lanes;
-        for (size_t lane = 0; lane < least(s->lanes, filters - k); lane++) {
+        for (size_t lane = 0; lane < sl_least(s->lanes, filters - k); lane++) {
             for (size_t t = 0; t < TAPS; t++)
                 d_weight[((k + lane) * channels + c) * TAPS + t] = taps[t * s->lanes + lane];
         }
@@ -192,9 +181,10 @@ void sl_cpu_conv_winograd_weights_run(sl_cpu_kernel *k, const float *x, const fl
                                  .dy = dy,
                                  .channel = c,
                                  .channels_end =
-                                     least(c + s.channels.group_blocks, s.channels.blocks),
+                                     sl_least(c + s.channels.group_blocks, s.channels.blocks),
                                  .filter = f,
-                                 .filters_end = least(f + s.filters.group_blocks, s.filters.blocks),
+                                 .filters_end =
+                                     sl_least(f + s.filters.group_blocks, s.filters.blocks),
                                  .pixels = s.pixels,
                                  .results = s.results,
                                  .weights = s.weights };

@@ -9,7 +9,7 @@ enum {
     SIDE = RESULTS + TAPS - 1, /* of a tile of pixels; points */
     BLOCKS = SL_WINOGRAD_PANEL_BLOCKS,
 #if defined(__AVX512F__)
-    ROWS = 12 /* of a product, so many that their sums fill the registers */
+    ROWS = 8 /* of a product, so many that their sums fill the registers */
 #elif defined(__AVX2__)
     ROWS = 6
 #else
