@@ -152,12 +152,12 @@ void sl_plan_destroy(sl_plan *plan)
 {
     if (!plan)
         return;
+    if (plan->recording) /* what it asked for is done then */
+        backend_of(plan)->memory->forget(plan->recording);
     for (size_t i = 0; i < plan->program.n_steps; i++) {
         if (plan->program.steps[i].kernel)
             backend_of(plan)->unplan(plan->program.steps[i].kernel);
     }
-    if (plan->recording)
-        backend_of(plan)->memory->forget(plan->recording);
     sl_program_release(&plan->program);
     for (int i = 0; i < SL_PLACE_COUNT; i++)
         sl_region_release(&plan->places[i]);

@@ -54,16 +54,22 @@ void sl_region_release(sl_region *region)
     *region = (sl_region){ 0 };
 }
 
+/* Nothing to move: both sides are one, or it is empty. */
+static bool is_even(const sl_region *region)
+{
+    return region->host == region->device || region->bytes == 0;
+}
+
 sl_status sl_region_push(const sl_region *region, sl_error *err)
 {
-    return region->host == region->device
+    return is_even(region)
                ? SL_OK
                : sl_device_put(region->dev, region->device, region->host, region->bytes, err);
 }
 
 sl_status sl_region_pull(const sl_region *region, sl_error *err)
 {
-    return region->host == region->device
+    return is_even(region)
                ? SL_OK
                : sl_device_get(region->dev, region->host, region->device, region->bytes, err);
 }

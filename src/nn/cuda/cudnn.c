@@ -46,9 +46,10 @@ sl_status sl_cudnn_open(sl_cuda_device *dev, sl_error *err)
 {
     sl_cuda_context *context = dev->context;
     sl_cudnn_functions *f = &context->cudnn;
-    f->shared_object = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
+    const int how = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE; /* its threads may outlive the device */
+    f->shared_object = dlopen("libcudnn.so.9", how);
     if (!f->shared_object)
-        f->shared_object = dlopen(SL_CUDNN_LIBRARY, RTLD_NOW | RTLD_LOCAL); /* where it was built */
+        f->shared_object = dlopen(SL_CUDNN_LIBRARY, how); /* where it was built */
     if (!f->shared_object || !find_functions(f))
         return sl_error_set(err, SL_EUNSUPPORTED, "device 'cuda' needs cuDNN 9: %s",
                             f->shared_object ? "this is another version"
@@ -209,6 +210,25 @@ static cudnnBackendDescriptor_t operation_graph(builder *b, const sl_cuda_conv_s
 
 /* ---- engines ---- */
 
+/* Other bits each time; or, in float32, less than its precision: TF32, or transforms of large
+ * tiles, whose differences cancel digits. */
+static bool is_excluded(cudnnBackendNumericalNote_t note, bool bf16)
+{
+    switch (note) {
+    case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
+    case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
+        return true;
+    case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
+    case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
+    case CUDNN_NUMERICAL_NOTE_FFT:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13:
+        return !bf16;
+    default:
+        return false;
+    }
+}
+
 /* Does the configuration's engine give the same bits each time, and float32 in full? */
 static bool is_wanted(const sl_cudnn_functions *f, cudnnBackendDescriptor_t configuration,
                       bool bf16)
@@ -224,14 +244,8 @@ static bool is_wanted(const sl_cudnn_functions *f, cudnnBackendDescriptor_t conf
         f->get_attribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
                          CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &n, notes) == CUDNN_STATUS_SUCCESS) {
         wanted = true;
-        for (int64_t i = 0; i < n && i < CUDNN_NUMERICAL_NOTE_TYPE_COUNT; i++) {
-            if (notes[i] == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC ||
-                notes[i] == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION)
-                wanted = false;
-            if (!bf16 && (notes[i] == CUDNN_NUMERICAL_NOTE_TENSOR_CORE ||
-                          notes[i] == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS))
-                wanted = false;
-        }
+        for (int64_t i = 0; i < n && i < CUDNN_NUMERICAL_NOTE_TYPE_COUNT; i++)
+            wanted = wanted && !is_excluded(notes[i], bf16);
     }
     f->destroy_descriptor(engine);
     return wanted;
@@ -259,7 +273,7 @@ static cudnnBackendDescriptor_t plan_of(const sl_cudnn_functions *f, cudnnHandle
     return NULL;
 }
 
-/* The first of the heuristics' engines that will do, or NULL; mode A's, then the fallbacks'. */
+/* The first of a mode's engines that will do, or NULL. */
 static cudnnBackendDescriptor_t choose(builder *b, const sl_cuda_conv_shape *s,
                                        cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mode,
                                        cudnnHandle_t handle, int64_t *workspace)
@@ -286,22 +300,43 @@ static cudnnBackendDescriptor_t choose(builder *b, const sl_cuda_conv_shape *s,
     return chosen;
 }
 
-/* conv->plan with weights, or their gradient, in this type; unset if cuDNN has none. */
-static sl_status try_type(sl_cuda_conv *conv, const sl_cuda_conv_shape *s, bool w_bf16,
-                          size_t *workspace, sl_error *err)
+/* conv->plan from the engines that a mode of the heuristics lists, with weights, or their gradient,
+ * in this type; unset if none will do. */
+static sl_status try_engines(sl_cuda_conv *conv, const sl_cuda_conv_shape *s,
+                             cudnnBackendHeurMode_t mode, bool w_bf16, size_t *workspace,
+                             sl_error *err)
 {
     sl_cuda_context *context = conv->dev->context;
     builder b = { .f = &context->cudnn, .status = CUDNN_STATUS_SUCCESS };
     int64_t bytes = 0;
     cudnnBackendDescriptor_t graph = operation_graph(&b, s, w_bf16, context->handle);
     if (b.status == CUDNN_STATUS_SUCCESS)
-        conv->plan = choose(&b, s, graph, CUDNN_HEUR_MODE_A, context->handle, &bytes);
-    if (!conv->plan && b.status == CUDNN_STATUS_SUCCESS)
-        conv->plan = choose(&b, s, graph, CUDNN_HEUR_MODE_FALLBACK, context->handle, &bytes);
+        conv->plan = choose(&b, s, graph, mode, context->handle, &bytes);
     builder_release(&b);
     *workspace = (size_t)bytes;
-    bool unsupported = b.status / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000; /* and its kin */
+    bool unsupported = CUDNN_STATUS_CATEGORY(b.status) == CUDNN_STATUS_NOT_SUPPORTED;
     return unsupported ? SL_OK : check(b.f, b.status, err); /* no plan then, but no failure */
+}
+
+/* Fallbacks only where the mode that knows what is fast has nothing. A gradient is better in
+ * float32, but better fast in bfloat16 than slow. */
+static sl_status find_plan(sl_cuda_conv *conv, const sl_cuda_conv_shape *s, size_t *workspace,
+                           sl_error *err)
+{
+    static const cudnnBackendHeurMode_t modes[] = { CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK };
+    bool gradient = s->kind == SL_CUDA_CONV_WEIGHTS;
+    sl_status st = SL_OK;
+    for (size_t m = 0; m < sizeof modes / sizeof *modes && !conv->plan && !st; m++) {
+        st = try_engines(conv, s, modes[m], s->bf16 && !gradient, workspace, err);
+        if (!st && !conv->plan && s->bf16 && gradient) {
+            st = try_engines(conv, s, modes[m], true, workspace, err);
+            conv->gradient_is_bf16 = conv->plan;
+        }
+    }
+    if (!st && !conv->plan)
+        st = sl_error_set(err, SL_EUNSUPPORTED,
+                          "cuDNN has no engine for this that gives the same bits each time");
+    return st;
 }
 
 static sl_status allocate_weights(sl_cuda_conv *conv, const sl_cuda_conv_shape *s, sl_error *err)
@@ -316,21 +351,13 @@ static sl_status allocate_weights(sl_cuda_conv *conv, const sl_cuda_conv_shape *
 sl_status sl_cudnn_conv_create(sl_cuda_conv **out, sl_cuda_device *dev,
                                const sl_cuda_conv_shape *shape, size_t *workspace, sl_error *err)
 {
-    bool gradient = shape->kind == SL_CUDA_CONV_WEIGHTS;
     sl_cuda_conv *conv = NULL;
     *out = NULL;
     sl_status st = sl_alloc(&conv, 1, sizeof *conv, err);
     if (st)
         return st;
     conv->dev = dev;
-    st = try_type(conv, shape, shape->bf16 && !gradient, workspace, err);
-    if (!st && !conv->plan && gradient && shape->bf16) { /* float32 gradients would be better */
-        conv->gradient_is_bf16 = true;
-        st = try_type(conv, shape, true, workspace, err);
-    }
-    if (!st && !conv->plan)
-        st = sl_error_set(err, SL_EUNSUPPORTED,
-                          "cuDNN has no engine for this that gives the same bits each time");
+    st = find_plan(conv, shape, workspace, err);
     if (!st)
         st = allocate_weights(conv, shape, err);
     if (st)

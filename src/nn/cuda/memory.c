@@ -23,11 +23,13 @@ static sl_status allocate(sl_device *dev, void **out, size_t bytes, sl_error *er
 {
     *out = NULL;
     int failed = (int)cudaMalloc(out, bytes ? bytes : 1);
-    if (failed == (int)cudaErrorMemoryAllocation)
+    if (failed == (int)cudaErrorMemoryAllocation) {
+        (void)cudaGetLastError(); /* or the next kernel's launch would seem to have failed */
         return sl_error_set(err, SL_ENOMEM,
                             "the GPU has no %zu bytes left, try a smaller batch or other work "
                             "elsewhere",
                             bytes);
+    }
     if (!failed)
         failed = (int)cudaMemsetAsync(*out, 0, bytes, stream(dev));
     return sl_cuda_check(of(dev), failed, err);
@@ -103,7 +105,7 @@ static sl_status record_end(sl_device *dev, sl_recording **out, sl_error *err)
         st = sl_alloc(&r, 1, sizeof *r, err);
     if (!st) {
         r->dev = of(dev);
-        st = sl_cuda_check(of(dev), (int)cudaGraphInstantiate(&r->graph, graph, 0), err);
+        st = sl_cuda_check(of(dev), (int)cudaGraphInstantiateWithFlags(&r->graph, graph, 0), err);
     }
     if (graph)
         cudaGraphDestroy(graph);
