@@ -3,6 +3,7 @@
 #define NN_TALLY_H
 
 #include "base/host_device.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,16 +28,26 @@ SL_HOST_DEVICE static inline int sl_largest(const float *row, int n)
     return at;
 }
 
-SL_HOST_DEVICE static inline void sl_tally_add(const sl_tally_step *s)
+SL_HOST_DEVICE static inline bool sl_tally_hit(const sl_tally_step *s, int image)
 {
-    sl_tally t = *s->tally;
-    for (int i = 0; i < s->n; i++) {
-        const size_t row = (size_t)i * (size_t)s->classes;
-        t.loss += (double)s->loss[i];
-        t.hits +=
-            sl_largest(s->logits + row, s->classes) == sl_largest(s->target + row, s->classes);
-    }
-    *s->tally = t;
+    const size_t row = (size_t)image * (size_t)s->classes;
+    return sl_largest(s->logits + row, s->classes) == sl_largest(s->target + row, s->classes);
+}
+
+/* The tally's loss behind the step. */
+SL_HOST_DEVICE static inline double sl_tally_loss(const sl_tally_step *s)
+{
+    double loss = s->tally->loss;
+    for (int i = 0; i < s->n; i++)
+        loss += (double)s->loss[i];
+    return loss;
+}
+
+static inline void sl_tally_add(const sl_tally_step *s)
+{
+    s->tally->loss = sl_tally_loss(s);
+    for (int i = 0; i < s->n; i++)
+        s->tally->hits += sl_tally_hit(s, i);
 }
 
 #endif

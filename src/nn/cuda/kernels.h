@@ -12,7 +12,12 @@
 #include "nn/optimizer.h"
 #include "nn/tally.h"
 
-enum { SL_BLOCK_THREADS = 256, SL_PHASES = 10, SL_SHARED_BYTES = 40960 };
+/* The shared memory is what the hungriest needs, moments: less, and more blocks run at once. */
+enum {
+    SL_BLOCK_THREADS = 256,
+    SL_PHASES = 10,
+    SL_SHARED_BYTES = SL_BLOCK_THREADS * SL_LANES * 3 * sizeof(float)
+};
 
 /* ---- maps; an item is a pixel's group of lanes of y unless said otherwise ---- */
 
@@ -201,20 +206,20 @@ typedef struct {
     X(pack_weights)       \
     X(unpack_weights)     \
     X(optimizer)          \
-    X(assemble)           \
-    X(tally)
+    X(assemble)
 
 #define SL_CUDA_REDUCTIONS(X) \
     X(moments)                \
     X(norm_bwd_sums)          \
     X(norm_finish)            \
-    X(norm_bwd_finish)
+    X(norm_bwd_finish)        \
+    X(tally)
 
 /* Arguments of the kernels that share a struct. */
 typedef sl_cuda_window sl_cuda_max_pool, sl_cuda_max_pool_bwd, sl_cuda_avg_pool,
     sl_cuda_avg_pool_bwd, sl_cuda_subsample, sl_cuda_subsample_bwd;
 typedef sl_cuda_linear sl_cuda_linear_bwd_x, sl_cuda_linear_bwd_weights;
-typedef sl_tally_step sl_cuda_tally;  /* the one item is the whole step */
+typedef sl_tally_step sl_cuda_tally;  /* the one block is the whole step */
 typedef sl_assembly sl_cuda_assemble; /* an item is a number of out */
 typedef sl_cuda_weights sl_cuda_pack_weights, sl_cuda_unpack_weights;
 

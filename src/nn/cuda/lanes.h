@@ -1,6 +1,9 @@
 /* Activations as the cuda backend has them: n, h, w, and channels padded with zeros to a multiple
  * of 8. Eight channels of a pixel, "lanes", are what a thread works on at once: 16 bytes of
- * bfloat16, 32 of float32. All arithmetic is float32. */
+ * bfloat16, 32 of float32. All arithmetic is float32.
+ *
+ * Loops over lanes run to SL_LANES, with a condition inside where fewer count: a GPU keeps an array
+ * in registers only where the compiler knows every index. */
 #ifndef NN_CUDA_LANES_H
 #define NN_CUDA_LANES_H
 
@@ -87,8 +90,9 @@ SL_HOST_DEVICE static inline void sl_lanes_store_some(const sl_grouped *to, size
         sl_lanes_store(to, group, x);
         return;
     }
-    for (int i = 0; i < count; i++)
-        sl_number_store(to->p, to->bf16, group * SL_LANES + (size_t)i, x.v[i]);
+    for (int i = 0; i < SL_LANES; i++)
+        if (i < count)
+            sl_number_store(to->p, to->bf16, group * SL_LANES + (size_t)i, x.v[i]);
 }
 
 SL_HOST_DEVICE static inline sl_lanes sl_lanes_zero(void)

@@ -23,8 +23,10 @@ SL_BODY norm_apply_at(const sl_cuda_norm_apply *a, size_t i)
     sl_lanes x = sl_lanes_of_pixel(&a->x, pixel, g);
     sl_lanes residual = sl_lanes_of_pixel(&a->residual, pixel, g), y = sl_lanes_zero();
     int lanes = sl_lanes_below(a->c, g);
-    for (int l = 0; l < lanes; l++) {
+    for (int l = 0; l < SL_LANES; l++) {
         size_t c = g * SL_LANES + (size_t)l;
+        if (l >= lanes)
+            continue;
         float z = sl_cuda_normalized(x.v[l], a->mean[c], a->inv_std[c], a->weight[c], a->bias[c]) +
                   residual.v[l];
         y.v[l] = a->relu && z <= 0 ? 0 : z;
@@ -48,9 +50,10 @@ SL_HOST_DEVICE static inline sl_lanes sl_cuda_norm_dz_of(const sl_cuda_norm_dz *
 {
     sl_lanes dz = sl_cuda_dz(&a->dy, &a->dy2, &a->y, pixel, g);
     int lanes = a->bias ? sl_lanes_below(a->c, g) : 0;
-    for (int l = 0; l < lanes; l++) {
+    for (int l = 0; l < SL_LANES; l++) {
         size_t c = g * SL_LANES + (size_t)l;
-        if (sl_cuda_normalized(x->v[l], a->mean[c], a->inv_std[c], a->weight[c], a->bias[c]) <= 0)
+        if (l < lanes &&
+            sl_cuda_normalized(x->v[l], a->mean[c], a->inv_std[c], a->weight[c], a->bias[c]) <= 0)
             dz.v[l] = 0;
     }
     return dz;
@@ -63,16 +66,18 @@ SL_BODY norm_bwd_apply_at(const sl_cuda_norm_bwd_apply *a, size_t i)
     sl_lanes dz = sl_cuda_norm_dz_of(&a->of, &x, pixel, g);
     sl_lanes extra = sl_lanes_of_pixel(&a->extra, pixel, g);
     int lanes = sl_lanes_below(a->of.c, g);
-    for (int l = 0; l < lanes; l++) {
+    for (int l = 0; l < SL_LANES; l++) {
         size_t c = g * SL_LANES + (size_t)l;
+        if (l >= lanes)
+            continue;
         float centred = dz.v[l] - a->mean_dz[c];
         float d = a->scale[c] * fmaf(-a->slope[c], x.v[l] - a->of.mean[c], centred);
         dx.v[l] = d + extra.v[l];
     }
     sl_lanes_store_some(&a->dx, pixel * a->dx.groups + g, dx, a->view ? lanes : SL_LANES);
     if (a->d_residual.p && g < a->d_residual.groups) {
-        for (int l = sl_lanes_below(a->residual_c, g); l < SL_LANES; l++)
-            dz.v[l] = 0;
+        for (int l = 0; l < SL_LANES; l++)
+            dz.v[l] = l < sl_lanes_below(a->residual_c, g) ? dz.v[l] : 0;
         sl_lanes_store(&a->d_residual, pixel * a->d_residual.groups + g, dz);
     }
 }
@@ -327,8 +332,9 @@ SL_BODY global_pool_bwd_at(const sl_cuda_global_pool_bwd *a, size_t i)
     size_t g = i % a->dx.groups, image = i / a->dx.groups / a->pixels;
     int lanes = sl_lanes_below(a->c, g);
     sl_lanes dx = sl_lanes_zero();
-    for (int l = 0; l < lanes; l++)
-        dx.v[l] = a->dy[image * (size_t)a->c + g * SL_LANES + (size_t)l] / (float)a->pixels;
+    for (int l = 0; l < SL_LANES; l++)
+        if (l < lanes)
+            dx.v[l] = a->dy[image * (size_t)a->c + g * SL_LANES + (size_t)l] / (float)a->pixels;
     sl_lanes_store(&a->dx, i, dx);
 }
 
@@ -398,12 +404,6 @@ SL_BODY optimizer_at(const sl_cuda_optimizer *a, size_t i)
 SL_BODY assemble_at(const sl_assembly *a, size_t i)
 {
     a->out[i] = sl_assembly_number(a, i);
-}
-
-SL_BODY tally_at(const sl_tally_step *a, size_t i)
-{
-    (void)i;
-    sl_tally_add(a);
 }
 
 #endif

@@ -119,7 +119,9 @@ SL_HOST_DEVICE static inline void sl_cuda_own_dz_sums(const sl_cuda_norm_bwd_sum
     for (size_t row = part->row; row < part->end && !part->idle; row += part->step) {
         sl_lanes x = sl_lanes_of_pixel(&a->of.x, row, part->group);
         sl_lanes dz = sl_cuda_norm_dz_of(&a->of, &x, row, part->group);
-        for (int l = 0; l < lanes; l++) {
+        for (int l = 0; l < SL_LANES; l++) {
+            if (l >= lanes)
+                continue;
             float mean = a->of.mean ? a->of.mean[part->group * SL_LANES + (size_t)l] : 0;
             out[l].dz += dz.v[l];
             out[l].dz_x = fmaf(dz.v[l], x.v[l] - mean, out[l].dz_x);
@@ -246,6 +248,26 @@ SL_PHASE_BODY norm_bwd_finish_phase(const sl_cuda_norm_bwd_finish *a, void *shar
         }
     } else if (t == 0) {
         sl_cuda_settle_gradient(a, block, mine);
+    }
+}
+
+/* ---- the tally: the threads count hits, whose order doesn't matter, one adds the losses ---- */
+
+SL_PHASE_BODY tally_phase(const sl_cuda_tally *a, void *shared, size_t block, int t, int phase)
+{
+    uint64_t *hits = (uint64_t *)shared;
+    (void)block; /* the only one */
+    if (phase == 0) {
+        hits[t] = 0;
+        for (int i = t; i < a->n; i += SL_BLOCK_THREADS)
+            hits[t] += sl_tally_hit(a, i);
+    } else if (phase < SL_PHASES - 1) {
+        int half = SL_BLOCK_THREADS >> phase;
+        if (t < half)
+            hits[t] += hits[t + half];
+    } else if (t == 0) {
+        a->tally->loss = sl_tally_loss(a);
+        a->tally->hits += hits[0];
     }
 }
 
