@@ -167,7 +167,10 @@ static sl_status measure(bench *b, const options *o, sl_error *err)
         st = timed_step(b, o, &took, err);
     if (st)
         return st;
-    sl_plan_profile(b->plan, o->profile);
+    if (o->profile)
+        st = sl_plan_profile(b->plan, err);
+    if (st)
+        return st;
     double end = now() + o->seconds;
     while (b->n_samples < MAX_SAMPLES && (b->n_samples < 2 || now() < end)) {
         st = timed_step(b, o, &b->samples[b->n_samples], err);

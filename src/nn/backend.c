@@ -51,6 +51,12 @@ void sl_device_close(sl_device *dev)
         sl_device_backend(dev)->close(dev);
 }
 
+size_t sl_device_most_bytes(const sl_device *dev)
+{
+    const sl_device_memory *memory = sl_device_backend(dev)->memory;
+    return memory ? memory->most_bytes(dev) : 0;
+}
+
 sl_status sl_dtype_parse(sl_dtype *out, const char *name, sl_error *err)
 {
     bool narrow = strcmp(name, "bf16") == 0;

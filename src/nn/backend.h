@@ -266,9 +266,11 @@ typedef struct sl_kernel sl_kernel; /* likewise, sl_kernel_base */
  * may show in a later call. */
 typedef struct sl_optimizer_update sl_optimizer_update; /* nn/optimizer.h */
 typedef struct sl_recording sl_recording;
+typedef struct sl_mark sl_mark;
 typedef struct {
     sl_status (*allocate)(sl_device *dev, void **out, size_t bytes, sl_error *err); /* zeros */
-    void (*release)(sl_device *dev, void *memory);                                  /* NULL too */
+    void (*release)(sl_device *dev, void *memory, size_t bytes); /* as allocated; NULL too */
+    size_t (*most_bytes)(const sl_device *dev); /* that were allocated at any one time */
     sl_status (*upload)(sl_device *dev, void *to, const void *from, size_t bytes, sl_error *err);
     sl_status (*download)(sl_device *dev, void *to, const void *from, size_t bytes, sl_error *err);
     sl_status (*wait)(sl_device *dev, sl_error *err); /* until all that was asked for is done */
@@ -284,6 +286,11 @@ typedef struct {
     sl_status (*record_end)(sl_device *dev, sl_recording **out, sl_error *err);
     sl_status (*replay)(sl_recording *recording, sl_error *err);
     void (*forget)(sl_recording *recording); /* NULL too */
+    /* Optional, a clock of its own. Sets *mark (NULL: makes it) to when all that was asked for so
+     * far is done; the seconds between two, waiting for the second. */
+    sl_status (*mark)(sl_device *dev, sl_mark **mark, sl_error *err);
+    sl_status (*elapsed)(sl_mark *from, sl_mark *to, double *seconds, sl_error *err);
+    void (*unmark)(sl_mark *mark); /* NULL too */
 } sl_device_memory;
 
 typedef struct sl_backend {
@@ -329,6 +336,8 @@ const sl_backend *sl_device_backend(const sl_device *dev);
  * what this build lacks. threads 0: as many as the process may use. */
 SL_CHECK sl_status sl_device_open(sl_device **out, const char *name, int threads, sl_error *err);
 void sl_device_close(sl_device *dev); /* NULL is fine */
+/* The most that it has held of memory of its own at any one time; 0: it works in the host's. */
+size_t sl_device_most_bytes(const sl_device *dev);
 
 extern const sl_backend sl_backend_ref, sl_backend_cpu;
 extern const sl_backend sl_backend_cuda; /* with SL_HAVE_CUDA only */

@@ -3,11 +3,11 @@
 #include "base/memory.h"
 #include "nn/program.h"
 #include "nn/region.h"
+#include "nn/stopwatch.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct sl_plan {
     sl_program program; /* its batch is what one pass takes */
@@ -17,9 +17,8 @@ struct sl_plan {
     sl_region state[2]; /* around the optimizer's arrays, from the first update on */
     bool state_pushed;  /* the device has what the host has, or newer */
     sl_recording *recording;
-    bool warm; /* has run once, so that nothing is set up while a recording is made */
-    bool profiling;
-    size_t profiled_runs;
+    bool warm;           /* has run once, so that nothing is set up while a recording is made */
+    sl_stopwatch *watch; /* while profiling: marks before what is loaded, then around each step */
 };
 
 static const sl_backend *backend_of(const sl_plan *plan)
@@ -158,6 +157,7 @@ void sl_plan_destroy(sl_plan *plan)
         if (plan->program.steps[i].kernel)
             backend_of(plan)->unplan(plan->program.steps[i].kernel);
     }
+    sl_stopwatch_destroy(plan->watch);
     sl_program_release(&plan->program);
     for (int i = 0; i < SL_PLACE_COUNT; i++)
         sl_region_release(&plan->places[i]);
@@ -244,13 +244,6 @@ sl_status sl_plan_reload(sl_plan *plan, sl_error *err)
     return st ? st : load_steps(plan, err);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static sl_status run_step(sl_plan *plan, sl_step *step, sl_error *err)
 {
     const sl_backend *backend = backend_of(plan);
@@ -260,12 +253,26 @@ static sl_status run_step(sl_plan *plan, sl_step *step, sl_error *err)
         in[i] = step->in[i] >= 0 ? device_address(plan, step->in[i]) : NULL;
     for (int i = 0; i < SL_OP_MAX_OUT; i++)
         out[i] = step->out[i] >= 0 ? device_address(plan, step->out[i]) : NULL;
-    double start = plan->profiling ? now() : 0;
-    sl_status st = backend->run(step->kernel, in, out, plan->scratch.device, err);
-    if (!st && plan->profiling && backend->memory)
-        st = backend->memory->wait(plan->program.dev, err);
-    if (plan->profiling)
-        step->seconds += now() - start;
+    return backend->run(step->kernel, in, out, plan->scratch.device, err);
+}
+
+static sl_status mark(const sl_plan *plan, size_t i, sl_error *err)
+{
+    return plan->watch ? sl_stopwatch_mark(plan->watch, i, err) : SL_OK;
+}
+
+/* Adds what the watch shows of a pass. */
+static sl_status read_watch(sl_plan *plan, sl_error *err)
+{
+    sl_program *p = &plan->program;
+    double seconds = 0;
+    sl_status st = sl_stopwatch_lap(plan->watch, 0, &seconds, err);
+    p->load_seconds += seconds;
+    for (size_t i = 0; i < p->n_steps && !st; i++) {
+        st = sl_stopwatch_lap(plan->watch, i + 1, &seconds, err);
+        p->steps[i].seconds += seconds;
+    }
+    p->timed_runs++;
     return st;
 }
 
@@ -273,17 +280,20 @@ static sl_status run_step(sl_plan *plan, sl_step *step, sl_error *err)
  * have packed of them. */
 static sl_status pass(sl_plan *plan, sl_error *err)
 {
-    sl_status st = SL_OK;
-    if (plan->program.options.mode != SL_MODE_EVAL)
+    sl_status st = mark(plan, 0, err);
+    if (!st && plan->program.options.mode != SL_MODE_EVAL)
         st = load_steps(plan, err);
+    if (!st)
+        st = mark(plan, 1, err);
     for (size_t i = 0; i < plan->program.n_steps && !st; i++) {
         char text[96];
         st = run_step(plan, &plan->program.steps[i], err);
         if (st)
             sl_error_at(err, st, "%s", sl_op_text(&plan->program.steps[i].op, text, sizeof text));
+        else
+            st = mark(plan, i + 2, err);
     }
-    plan->profiled_runs += plan->profiling;
-    return st;
+    return st || !plan->watch ? st : read_watch(plan, err);
 }
 
 static sl_status record(sl_plan *plan, sl_error *err)
@@ -305,7 +315,7 @@ static sl_status run(sl_plan *plan, sl_error *err)
     if (st)
         return st;
     const sl_device_memory *memory = backend_of(plan)->memory;
-    bool replays = memory && memory->record_begin && !plan->profiling && plan->warm;
+    bool replays = memory && memory->record_begin && !plan->watch && plan->warm;
     if (!replays) {
         plan->warm = true;
         return pass(plan, err);
@@ -504,16 +514,19 @@ size_t sl_plan_arena_bytes(const sl_plan *plan)
     return plan->program.arena_bytes;
 }
 
-void sl_plan_profile(sl_plan *plan, bool on)
+sl_status sl_plan_profile(sl_plan *plan, sl_error *err)
 {
-    plan->profiling = on;
-    plan->profiled_runs = 0;
-    for (size_t i = 0; i < plan->program.n_steps; i++)
-        plan->program.steps[i].seconds = 0;
+    sl_program *p = &plan->program;
+    sl_stopwatch_destroy(plan->watch);
+    p->timed_runs = 0;
+    p->load_seconds = 0;
+    for (size_t i = 0; i < p->n_steps; i++)
+        p->steps[i].seconds = 0;
+    return sl_stopwatch_create(&plan->watch, p->dev, p->n_steps + 2, err);
 }
 
 void sl_plan_profile_report(const sl_plan *plan, void (*emit)(void *user, const char *line),
                             void *user)
 {
-    sl_program_profile(&plan->program, plan->profiled_runs, emit, user);
+    sl_program_profile(&plan->program, emit, user);
 }

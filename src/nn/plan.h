@@ -84,8 +84,9 @@ size_t sl_plan_arena_bytes(const sl_plan *plan);
 
 /* For `softlabel bench --profile`, switched on and reset by the first: lines with the time of the
  * runs since, by kind and by operation, with GFLOP/s or GB/s (each activation counted once), and
- * with what the arena holds when it is fullest. */
-void sl_plan_profile(sl_plan *plan, bool on);
+ * with what the arena holds when it is fullest. A device that records is then asked for its
+ * operations one by one, as its clock can't look into a recording. */
+SL_CHECK sl_status sl_plan_profile(sl_plan *plan, sl_error *err);
 void sl_plan_profile_report(const sl_plan *plan, void (*emit)(void *user, const char *line),
                             void *user);
 

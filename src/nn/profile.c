@@ -93,18 +93,24 @@ static bool is_first(const sl_program *p, size_t step, alike *are_alike)
     return true;
 }
 
-/* One line for each group of operations, in the order in which they come first. */
-static void show_times(const sl_program *p, size_t runs, alike *are_alike, const output *to)
+/* Of all that was timed. */
+static double total_seconds(const sl_program *p)
 {
-    double total = 0;
+    double total = p->load_seconds;
     for (size_t i = 0; i < p->n_steps; i++)
         total += p->steps[i].seconds;
+    return total;
+}
+
+/* One line for each group of operations, in the order in which they come first. */
+static void show_times(const sl_program *p, double total, alike *are_alike, const output *to)
+{
     for (size_t i = 0; i < p->n_steps && total > 0; i++) {
         const sl_op *op = &p->steps[i].op;
         if (!is_first(p, i, are_alike))
             continue;
         sums s = sum_alike(p, op, are_alike);
-        double seconds = s.seconds / (double)runs;
+        double seconds = s.seconds / (double)p->timed_runs;
         bool counted = s.flops > 0;
         char text[96], line[200];
         sl_op_text(op, text, sizeof text);
@@ -165,13 +171,27 @@ static void show_memory(const sl_program *p, const output *to)
     }
 }
 
-void sl_program_profile(const sl_program *p, size_t runs, void (*emit)(void *, const char *),
-                        void *user)
+/* Where it counts: on devices that pack each weight by itself. */
+static void show_loading(const sl_program *p, double total, const output *to)
+{
+    char line[200];
+    snprintf(line, sizeof line, "%9.3f ms %5.1f %%  packing weights",
+             1e3 * p->load_seconds / (double)p->timed_runs, 100 * p->load_seconds / total);
+    if (p->load_seconds > 1e-3 * total)
+        to->emit(to->user, line);
+}
+
+void sl_program_profile(const sl_program *p, void (*emit)(void *, const char *), void *user)
 {
     const output to = { emit, user };
-    emit(user, "by kind, of one pass:");
-    show_times(p, runs, same_kind, &to);
+    const double total = total_seconds(p);
+    char line[200];
+    snprintf(line, sizeof line,
+             "by kind, of one pass (%.3f ms):", 1e3 * total / (double)p->timed_runs);
+    emit(user, line);
+    show_times(p, total, same_kind, &to);
+    show_loading(p, total, &to);
     emit(user, "by operation:");
-    show_times(p, runs, same_shape, &to);
+    show_times(p, total, same_shape, &to);
     show_memory(p, &to);
 }

@@ -31,7 +31,7 @@ typedef struct {
     sl_op op;
     int in[SL_OP_MAX_IN], out[SL_OP_MAX_OUT]; /* buffers, or -1 */
     sl_kernel *kernel;
-    double seconds; /* profile: total of runs */
+    double seconds; /* profile: total of the timed runs */
 } sl_step;
 
 /* A run of nodes that one forward operation computes: convolution, norm, add, relu in this order,
@@ -79,6 +79,9 @@ typedef struct {
     sl_value *stored_in;
     int input, target, logits, loss, input_grad; /* buffers; -1 where the mode has none */
     size_t folded_bytes, draws_bytes, arena_bytes, scratch_bytes;
+
+    size_t timed_runs;
+    double load_seconds; /* profile: of packing weights, in the timed runs */
 } sl_program;
 
 SL_CHECK sl_status sl_program_group(sl_program *p, sl_error *err);    /* group.c */
@@ -89,9 +92,8 @@ SL_CHECK sl_status sl_program_place(sl_program *p, sl_error *err);    /* arena.c
 /* Fills draws (draws_bytes) as sl_plan_draw says: draw.c. */
 void sl_program_draw(const sl_program *p, uint64_t key, unsigned char *draws);
 
-/* Writes lines about the steps' times, of so many runs, and about the arena: profile.c. */
-void sl_program_profile(const sl_program *p, size_t runs, void (*emit)(void *, const char *),
-                        void *user);
+/* Writes lines about the timed runs and about the arena: profile.c. */
+void sl_program_profile(const sl_program *p, void (*emit)(void *, const char *), void *user);
 
 /* The operation that a group asks for, without its buffers: group.c, for supports() and lower.c. */
 sl_op sl_group_op(const sl_program *p, const sl_group *g);

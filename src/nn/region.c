@@ -48,7 +48,7 @@ sl_status sl_region_create_inside(sl_region *region, sl_device *dev, size_t byte
 void sl_region_release(sl_region *region)
 {
     if (region->owns_device)
-        memory_of(region->dev)->release(region->dev, region->device);
+        memory_of(region->dev)->release(region->dev, region->device, region->bytes);
     if (region->owns_host)
         free(region->host);
     *region = (sl_region){ 0 };

@@ -13,10 +13,17 @@ typedef struct {
     size_t bytes;
 } block;
 
+struct sl_mark {
+    guarded_counts *counts;
+    double time;
+};
+
 typedef struct {
     sl_device_base base;
     sl_device *inner;
     block blocks[MAX_BLOCKS];
+    size_t bytes, most_bytes;
+    int ticks;
     guarded_counts counts;
     sl_recording *recording; /* being made, or NULL */
 } guarded;
@@ -80,13 +87,20 @@ static sl_status allocate(sl_device *dev, void **out, size_t bytes, sl_error *er
             break;
         g->blocks[i] = (block){ start, bytes + 1 };
         g->counts.allocations++;
+        g->bytes += bytes;
+        g->most_bytes = g->bytes > g->most_bytes ? g->bytes : g->most_bytes;
         *out = start;
         return SL_OK;
     }
     return sl_error_set(err, SL_ENOMEM, "no more guarded memory");
 }
 
-static void release(sl_device *dev, void *memory)
+static size_t most_bytes(const sl_device *dev)
+{
+    return ((const guarded *)(const void *)dev)->most_bytes;
+}
+
+static void release(sl_device *dev, void *memory, size_t bytes)
 {
     guarded *g = of(dev);
     for (int i = 0; i < MAX_BLOCKS && memory; i++) {
@@ -95,6 +109,7 @@ static void release(sl_device *dev, void *memory)
         munmap(memory, g->blocks[i].bytes);
         g->blocks[i] = (block){ NULL, 0 };
         g->counts.allocations--;
+        g->bytes -= bytes;
         return;
     }
 }
@@ -199,9 +214,38 @@ static void forget(sl_recording *recording)
     free(recording);
 }
 
+/* A clock that goes a second a mark. */
+static sl_status mark(sl_device *dev, sl_mark **at, sl_error *err)
+{
+    guarded_counts *counts = &of(dev)->counts;
+    if (!*at) {
+        sl_status st = sl_alloc(at, 1, sizeof **at, err);
+        if (st)
+            return st;
+        counts->marks++;
+    }
+    **at = (sl_mark){ counts, (double)++of(dev)->ticks };
+    return SL_OK;
+}
+
+static sl_status elapsed(sl_mark *from, sl_mark *to, double *seconds, sl_error *err)
+{
+    (void)err;
+    *seconds = to->time - from->time;
+    return SL_OK;
+}
+
+static void unmark(sl_mark *at)
+{
+    if (at)
+        at->counts->marks--;
+    free(at);
+}
+
 static const sl_device_memory guarded_memory = {
     .allocate = allocate,
     .release = release,
+    .most_bytes = most_bytes,
     .upload = copy,
     .download = copy,
     .wait = wait_for_it,
@@ -212,6 +256,9 @@ static const sl_device_memory guarded_memory = {
     .record_end = record_end,
     .replay = replay,
     .forget = forget,
+    .mark = mark,
+    .elapsed = elapsed,
+    .unmark = unmark,
 };
 
 static void guarded_close(sl_device *dev)

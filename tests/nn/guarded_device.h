@@ -11,6 +11,7 @@ SL_CHECK sl_status guarded_device_open(sl_device **out, int threads, sl_error *e
 typedef struct {
     int runs, replays; /* operations run one by one; recordings replayed */
     int allocations;   /* that are still held */
+    int marks;         /* likewise */
 } guarded_counts;
 guarded_counts guarded_device_counts(const sl_device *dev);
 

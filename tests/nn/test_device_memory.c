@@ -5,9 +5,11 @@
 
 #include "nn/guarded_device.h"
 #include "nn/random_problem.h"
+#include "nn/region.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +117,76 @@ static void evaluation_gives_the_same_bits(void **state)
     assert_int_equal(guarded_device_counts(guarded).allocations, 0);
 }
 
+typedef struct {
+    double ms; /* of a pass, as the report begins */
+    int steps; /* summed over the kinds */
+    bool in_kinds;
+} seen;
+
+static void read_line(void *user, const char *line)
+{
+    seen *s = user;
+    double share = 0, ms = 0;
+    int steps = 0;
+    if (sscanf(line, "by kind, of one pass (%lf ms):", &s->ms) == 1)
+        s->in_kinds = true;
+    else if (strcmp(line, "by operation:") == 0)
+        s->in_kinds = false;
+    else if (s->in_kinds && sscanf(line, "%lf ms %lf %% %d x", &ms, &share, &steps) == 3)
+        s->steps += steps;
+}
+
+static seen profile(sl_device *dev)
+{
+    const sl_plan_options options = { .batch = BATCH, .mode = SL_MODE_TRAIN };
+    random_problem p = random_problem_create(1, 3, BATCH, 0);
+    sl_plan *plan = NULL;
+    sl_error err;
+    seen s = { 0 };
+    must(sl_plan_create(&plan, p.graph, p.params, dev, &options, &err), &err);
+    must(sl_plan_step(plan, p.images, p.targets, NULL, NULL, NULL, &err), &err);
+    must(sl_plan_profile(plan, &err), &err);
+    for (int i = 0; i < STEPS; i++)
+        must(sl_plan_step(plan, p.images, p.targets, NULL, NULL, NULL, &err), &err);
+    sl_plan_profile_report(plan, read_line, &s);
+    sl_plan_destroy(plan);
+    random_problem_release(&p);
+    return s;
+}
+
+/* The stand-in's clock goes a second a mark: one for the packing, one for each step, and it runs
+ * all of them one by one instead of replaying what it recorded. */
+static void a_profile_reads_the_devices_clock(void **state)
+{
+    const guarded_counts before = guarded_device_counts(guarded);
+    (void)state;
+    seen s = profile(guarded), host = profile(cpu);
+    assert_true(s.steps > 10 && s.steps == host.steps);
+    assert_true(s.ms == 1000.0 * (s.steps + 1));
+    assert_true(host.ms > 0 && host.ms < s.ms);
+    assert_int_equal(guarded_device_counts(guarded).replays, before.replays);
+    assert_int_equal(guarded_device_counts(guarded).marks, 0);
+}
+
+static void the_most_bytes_are_remembered(void **state)
+{
+    sl_region a = { 0 }, b = { 0 };
+    sl_device *dev = NULL;
+    sl_error err;
+    (void)state;
+    must(guarded_device_open(&dev, 1, &err), &err);
+    assert_int_equal(sl_device_most_bytes(dev), 0);
+    must(sl_region_create_inside(&a, dev, 1000, &err), &err);
+    must(sl_region_create_inside(&b, dev, 500, &err), &err);
+    sl_region_release(&a);
+    must(sl_region_create_inside(&a, dev, 200, &err), &err);
+    assert_int_equal(sl_device_most_bytes(dev), 1500);
+    sl_region_release(&a);
+    sl_region_release(&b);
+    sl_device_close(dev);
+    assert_int_equal(sl_device_most_bytes(cpu), 0);
+}
+
 static int open_devices(void **state)
 {
     sl_error err;
@@ -137,6 +209,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_gives_the_same_bits),
         cmocka_unit_test(evaluation_gives_the_same_bits),
+        cmocka_unit_test(a_profile_reads_the_devices_clock),
+        cmocka_unit_test(the_most_bytes_are_remembered),
     };
     return cmocka_run_group_tests(tests, open_devices, close_devices);
 }

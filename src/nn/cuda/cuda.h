@@ -37,11 +37,16 @@ typedef struct {
                           sl_error *err);
 } sl_cuda_functions;
 
+typedef struct {
+    size_t now, most;
+} sl_cuda_held;
+
 struct sl_cuda_device {
     sl_device_base base;
     const sl_cuda_functions *functions;
     sl_cuda_stream *stream;
     sl_cuda_context *context;
+    sl_cuda_held held; /* bytes of its memory */
 };
 
 /* SL_OK, or what the runtime's error number means. */

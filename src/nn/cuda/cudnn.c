@@ -75,6 +75,7 @@ struct sl_cuda_conv {
     sl_cuda_device *dev;
     cudnnBackendDescriptor_t plan;
     void *weights;
+    size_t weight_bytes;
     bool gradient_is_bf16;
 };
 
@@ -342,10 +343,11 @@ static sl_status find_plan(sl_cuda_conv *conv, const sl_cuda_conv_shape *s, size
 static sl_status allocate_weights(sl_cuda_conv *conv, const sl_cuda_conv_shape *s, sl_error *err)
 {
     size_t count = (size_t)s->k * (size_t)s->r * (size_t)s->r * (size_t)s->c;
+    conv->weight_bytes = count * (s->bf16 ? 2 : 4);
     if (s->kind == SL_CUDA_CONV_WEIGHTS)
         return SL_OK;
     return sl_cuda_memory.allocate((sl_device *)(void *)conv->dev, &conv->weights,
-                                   count * (s->bf16 ? 2 : 4), err);
+                                   conv->weight_bytes, err);
 }
 
 sl_status sl_cudnn_conv_create(sl_cuda_conv **out, sl_cuda_device *dev,
@@ -374,7 +376,7 @@ void sl_cudnn_conv_destroy(sl_cuda_conv *conv)
     if (conv->plan)
         conv->dev->context->cudnn.destroy_descriptor(conv->plan);
     if (conv->weights)
-        sl_cuda_memory.release((sl_device *)(void *)conv->dev, conv->weights);
+        sl_cuda_memory.release((sl_device *)(void *)conv->dev, conv->weights, conv->weight_bytes);
     free(conv);
 }
 

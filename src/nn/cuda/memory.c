@@ -9,6 +9,11 @@ struct sl_recording {
     cudaGraphExec_t graph;
 };
 
+struct sl_mark {
+    sl_cuda_device *dev;
+    cudaEvent_t event;
+};
+
 static sl_cuda_device *of(sl_device *dev)
 {
     return (sl_cuda_device *)(void *)dev;
@@ -17,6 +22,17 @@ static sl_cuda_device *of(sl_device *dev)
 static cudaStream_t stream(sl_device *dev)
 {
     return sl_cuda_stream_of(of(dev));
+}
+
+static void count(sl_cuda_held *held, size_t bytes)
+{
+    held->now += bytes;
+    held->most = held->now > held->most ? held->now : held->most;
+}
+
+static size_t most_bytes(const sl_device *dev)
+{
+    return ((const sl_cuda_device *)(const void *)dev)->held.most;
 }
 
 static sl_status allocate(sl_device *dev, void **out, size_t bytes, sl_error *err)
@@ -31,14 +47,19 @@ static sl_status allocate(sl_device *dev, void **out, size_t bytes, sl_error *er
                             bytes);
     }
     if (!failed)
+        count(&of(dev)->held, bytes);
+    if (!failed)
         failed = (int)cudaMemsetAsync(*out, 0, bytes, stream(dev));
     return sl_cuda_check(of(dev), failed, err);
 }
 
-static void release(sl_device *dev, void *memory)
+static void release(sl_device *dev, void *memory, size_t bytes)
 {
+    if (!memory)
+        return;
     cudaStreamSynchronize(stream(dev));
     cudaFree(memory);
+    of(dev)->held.now -= bytes;
 }
 
 /* From pageable memory: returns when from has been read. */
@@ -123,9 +144,48 @@ static sl_status replay(sl_recording *recording, sl_error *err)
                          err);
 }
 
+static void unmark(sl_mark *mark)
+{
+    if (mark && mark->event)
+        cudaEventDestroy(mark->event);
+    free(mark);
+}
+
+static sl_status create_mark(sl_device *dev, sl_mark **out, sl_error *err)
+{
+    sl_mark *mark = NULL;
+    sl_status st = sl_alloc(&mark, 1, sizeof *mark, err);
+    if (st)
+        return st;
+    mark->dev = of(dev);
+    st = sl_cuda_check(of(dev), (int)cudaEventCreate(&mark->event), err);
+    if (st)
+        unmark(mark);
+    else
+        *out = mark;
+    return st;
+}
+
+static sl_status set_mark(sl_device *dev, sl_mark **mark, sl_error *err)
+{
+    sl_status st = *mark ? SL_OK : create_mark(dev, mark, err);
+    return st ? st : sl_cuda_check(of(dev), (int)cudaEventRecord((*mark)->event, stream(dev)), err);
+}
+
+static sl_status elapsed(sl_mark *from, sl_mark *to, double *seconds, sl_error *err)
+{
+    float ms = 0;
+    int failed = (int)cudaEventSynchronize(to->event);
+    if (!failed)
+        failed = (int)cudaEventElapsedTime(&ms, from->event, to->event);
+    *seconds = 1e-3 * (double)ms;
+    return sl_cuda_check(to->dev, failed, err);
+}
+
 const sl_device_memory sl_cuda_memory = {
     .allocate = allocate,
     .release = release,
+    .most_bytes = most_bytes,
     .upload = upload,
     .download = download,
     .wait = wait_for_all,
@@ -136,4 +196,7 @@ const sl_device_memory sl_cuda_memory = {
     .record_end = record_end,
     .replay = replay,
     .forget = forget,
+    .mark = set_mark,
+    .elapsed = elapsed,
+    .unmark = unmark,
 };
