@@ -1,29 +1,15 @@
 /* softlabel bench: how fast one network trains or is evaluated here, on made-up images that are
- * already in memory: the engine alone; or the processor's peak, to hold it against. bench/ compares
+ * already in memory: the engine alone; or the device's peak, to hold it against. bench/ compares
  * with PyTorch. */
 #include "base/memory.h"
-#include "base/random.h"
-#include "cli/cli.h"
-#include "models/model.h"
-#include "nn/cpu/onednn.h"
-#include "nn/cpu/peak.h"
-#include "nn/optimizer.h"
-#include "nn/plan.h"
+#include "cli/bench.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 
-enum { CLASSES = 10, IMAGE_FLOATS = 3 * 32 * 32, MAX_SAMPLES = 100000 };
-
-typedef struct {
-    cli_options common;
-    const char *model;
-    int64_t batch;
-    int mode; /* in modes */
-    double seconds;
-    bool profile, peak;
-} options;
+enum { MAX_SAMPLES = 100000 };
 
 static const char *const modes[] = { "train", "eval", NULL };
 
@@ -37,14 +23,15 @@ static const struct argp_option option_table[] = {
     { "seconds", KEY_SECONDS, "S", 0,
       "how long to measure (10), two steps at least; with --peak each type (1)", 0 },
     { "profile", KEY_PROFILE, NULL, 0, "also the time of every operation", 0 },
-    { "peak", KEY_PEAK, NULL, 0, "instead, what the processor's multiply-adds reach, f32 and bf16",
+    { "peak", KEY_PEAK, NULL, 0,
+      "instead, what the processor's multiply-adds reach, or a GPU's convolutions; f32 and bf16",
       0 },
     { 0 },
 };
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-    options *o = state->input;
+    bench_options *o = state->input;
     switch (key) {
     case KEY_MODEL:
         o->model = text;
@@ -66,81 +53,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-/* Everything a measurement needs; zero is empty. */
+/* Seconds that a step took, of each bunch of steps. */
 typedef struct {
-    sl_model *model;
-    sl_device *dev;
-    sl_plan *plan;
-    sl_optimizer *optimizer;
-    float *images, *targets, *logits, *losses;
-    double *samples; /* seconds of each step */
-    size_t n_samples;
-} bench;
-
-static void bench_release(bench *b)
-{
-    sl_plan_destroy(b->plan);
-    sl_device_close(b->dev);
-    sl_model_destroy(b->model);
-    sl_optimizer_destroy(b->optimizer);
-    free(b->images);
-    free(b->targets);
-    free(b->logits);
-    free(b->losses);
-    free(b->samples);
-}
-
-static sl_status make_batch(bench *b, const options *o, sl_error *err)
-{
-    size_t n = (size_t)o->batch;
-    sl_status st = sl_alloc_aligned(&b->images, n * IMAGE_FLOATS, sizeof(float), err);
-    if (!st)
-        st = sl_alloc_aligned(&b->targets, n * CLASSES, sizeof(float), err);
-    if (!st)
-        st = sl_alloc_aligned(&b->logits, n * CLASSES, sizeof(float), err);
-    if (!st)
-        st = sl_alloc_aligned(&b->losses, n, sizeof(float), err);
-    if (!st)
-        st = sl_alloc(&b->samples, MAX_SAMPLES, sizeof(double), err);
-    if (st)
-        return st;
-    sl_random r = sl_random_stream(o->common.seed, SL_RANDOM_TEST, 0, 0);
-    for (size_t i = 0; i < n * IMAGE_FLOATS; i++)
-        b->images[i] = (float)sl_random_normal(&r);
-    for (size_t i = 0; i < n; i++)
-        b->targets[i * CLASSES + i % CLASSES] = 1;
-    return SL_OK;
-}
-
-static sl_status prepare(bench *b, const options *o, sl_error *err)
-{
-    sl_plan_options plan = { .batch = (int)o->batch,
-                             .mode = o->mode ? SL_MODE_EVAL : SL_MODE_TRAIN };
-    const sl_optimizer_options sgd = sl_optimizer_sgd(0.9, true, 1e-4);
-    sl_status st = sl_model_create(&b->model, o->model, CLASSES, err);
-    if (!st)
-        st = sl_dtype_parse(&plan.dtype, o->common.precision, err);
-    if (st)
-        return st;
-    sl_model_init(b->model, o->common.seed);
-    const sl_graph *graph = sl_model_graph(b->model);
-    st = make_batch(b, o, err);
-    if (!st)
-        st = sl_device_open(&b->dev, o->common.device, o->common.threads, err);
-    if (!st)
-        st = sl_plan_create(&b->plan, graph, sl_model_params(b->model), b->dev, &plan, err);
-    if (!st && !o->mode)
-        st = sl_optimizer_create(&b->optimizer, &sgd, sl_graph_value_floats(graph), err);
-    return st;
-}
-
-static sl_status step(bench *b, const options *o, sl_error *err)
-{
-    if (o->mode)
-        return sl_plan_forward(b->plan, b->images, (int)o->batch, b->logits, err);
-    sl_status st = sl_plan_step(b->plan, b->images, b->targets, b->losses, b->logits, NULL, err);
-    return st ? st : sl_plan_update(b->plan, b->optimizer, 1e-3, err);
-}
+    double *seconds;
+    size_t n, bunch;
+} samples;
 
 static double now(void)
 {
@@ -149,36 +66,63 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static sl_status timed_step(bench *b, const options *o, double *seconds, sl_error *err)
+/* A bunch of n: how long one of them took. */
+static sl_status timed_steps(bench_work *w, const bench_options *o, size_t n, double *seconds,
+                             sl_error *err)
 {
-    if (cli_interrupted())
-        return sl_error_set(err, SL_EINTERRUPTED, "interrupted");
+    sl_status st = SL_OK;
     double start = now();
-    sl_status st = step(b, o, err);
-    *seconds = now() - start;
+    for (size_t i = 0; i < n && !st; i++)
+        st = cli_interrupted() ? sl_error_set(err, SL_EINTERRUPTED, "interrupted")
+                               : bench_work_step(w, o, err);
+    if (!st)
+        st = bench_work_wait(w, err);
+    *seconds = (now() - start) / (double)n;
     return st;
 }
 
-static sl_status measure(bench *b, const options *o, sl_error *err)
+/* How many steps are timed together: one where each is done when it returns; where not, as training
+ * does, not waiting for each, but for so little time that there are many samples. */
+static size_t bunch_of(const bench_work *w, double step_seconds)
+{
+    const double seconds = 0.05, most = 64;
+    return w->kept ? (size_t)fmax(1, fmin(most, seconds / step_seconds)) : 1;
+}
+
+/* Pages and caches get warm; a device that records does so in its second step. */
+static sl_status warm_up(bench_work *w, const bench_options *o, size_t *bunch, sl_error *err)
 {
     double took = 0;
-    sl_status st = timed_step(b, o, &took, err); /* pages and caches warm */
-    if (!st && took < o->seconds)
-        st = timed_step(b, o, &took, err);
-    if (st)
-        return st;
-    if (o->profile)
-        st = sl_plan_profile(b->plan, err);
-    if (st)
-        return st;
+    sl_status st = timed_steps(w, o, 1, &took, err);
+    for (int more = w->kept ? 2 : 1; more > 0 && took < o->seconds && !st; more--)
+        st = timed_steps(w, o, 1, &took, err);
+    *bunch = bunch_of(w, took);
+    return st;
+}
+
+static sl_status measure(bench_work *w, const bench_options *o, samples *s, sl_error *err)
+{
+    sl_status st = sl_alloc(&s->seconds, MAX_SAMPLES, sizeof *s->seconds, err);
+    if (!st)
+        st = warm_up(w, o, &s->bunch, err);
     double end = now() + o->seconds;
-    while (b->n_samples < MAX_SAMPLES && (b->n_samples < 2 || now() < end)) {
-        st = timed_step(b, o, &b->samples[b->n_samples], err);
-        if (st)
-            return st;
-        b->n_samples++;
+    while (!st && s->n < MAX_SAMPLES && (s->n < 2 || now() < end)) {
+        st = timed_steps(w, o, s->bunch, &s->seconds[s->n], err);
+        s->n += !st;
     }
-    return SL_OK;
+    return st;
+}
+
+/* Some more steps, slower ones: each operation's time is taken. */
+static sl_status profile(bench_work *w, const bench_options *o, sl_error *err)
+{
+    double took = 0, end = now() + o->seconds;
+    sl_status st = sl_plan_profile(w->plan, err);
+    do {
+        if (!st)
+            st = timed_steps(w, o, 1, &took, err);
+    } while (!st && now() < end);
+    return st;
 }
 
 static int ascending(const void *a, const void *b)
@@ -193,70 +137,74 @@ static void print_line(void *user, const char *line)
     printf("%s\n", line);
 }
 
-static void report(bench *b, const options *o)
+static void report_json(const bench_work *w, const bench_options *o, const samples *s,
+                        double median, double flops, double peak)
 {
-    qsort(b->samples, b->n_samples, sizeof *b->samples, ascending);
-    const double *middle = b->samples + (b->n_samples - 1) / 2, best = b->samples[0];
-    double median = b->n_samples % 2 ? middle[0] : (middle[0] + middle[1]) / 2;
-    double rate = (double)o->batch / median;
+    cli_print_json(json_pack(
+        "{s:s, s:I, s:f, s:s, s:s, s:I, s:i, s:s, s:f, s:f, s:f, s:I, s:f, s:f, s:I, s:I}", "model",
+        o->model, "parameters", (json_int_t)sl_model_parameters(w->model), "multiply_adds",
+        sl_model_multiply_adds(w->model), "mode", modes[o->mode], "precision", o->common.precision,
+        "batch", (json_int_t)o->batch, "threads", o->common.threads, "device", o->common.device,
+        "images_per_second", (double)o->batch / median, "median_ms", 1e3 * median, "best_ms",
+        1e3 * s->seconds[0], "steps", (json_int_t)(s->n * s->bunch), "gflops_per_second",
+        flops / 1e9, "peak_rss_bytes", peak, "arena_bytes",
+        (json_int_t)sl_plan_arena_bytes(w->plan), "device_bytes",
+        (json_int_t)sl_device_most_bytes(w->dev)));
+}
+
+static void report_text(const bench_work *w, const bench_options *o, const samples *s,
+                        double median, double flops, double peak)
+{
+    const double mib = 1 << 20, device_bytes = (double)sl_device_most_bytes(w->dev);
+    printf("%s, %s in %s, batch %lld, %d threads on %s\n", o->model, modes[o->mode],
+           o->common.precision, (long long)o->batch, o->common.threads, o->common.device);
+    printf("%.1f images/s (median of %zu steps, %.2f ms; best %.2f ms), %.1f GFLOP/s\n",
+           (double)o->batch / median, s->n * s->bunch, 1e3 * median, 1e3 * s->seconds[0],
+           flops / 1e9);
+    if (device_bytes > 0)
+        printf("device memory %.1f MiB, of it activations %.1f MiB\n", device_bytes / mib,
+               (double)sl_plan_arena_bytes(w->plan) / mib);
+    else
+        printf("peak memory %.1f MiB, of it activations %.1f MiB\n", peak / mib,
+               (double)sl_plan_arena_bytes(w->plan) / mib);
+    if (o->profile)
+        sl_plan_profile_report(w->plan, print_line, NULL);
+}
+
+static void report(const bench_work *w, const bench_options *o, samples *s)
+{
+    qsort(s->seconds, s->n, sizeof *s->seconds, ascending);
+    const double *middle = s->seconds + (s->n - 1) / 2;
+    double median = s->n % 2 ? middle[0] : (middle[0] + middle[1]) / 2;
     /* a multiply-add is two operations; backward is twice the work of forward */
-    double flops = 2 * sl_model_multiply_adds(b->model) * (o->mode ? 1 : 3) * rate;
+    double flops = 2 * sl_model_multiply_adds(w->model) * (o->mode ? 1 : 3) * (double)o->batch;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     double peak = (double)usage.ru_maxrss * 1024;
-    if (o->common.json) {
-        cli_print_json(
-            json_pack("{s:s, s:I, s:f, s:s, s:s, s:I, s:i, s:s, s:f, s:f, s:f, s:I, s:f, s:f, s:I}",
-                      "model", o->model, "parameters", (json_int_t)sl_model_parameters(b->model),
-                      "multiply_adds", sl_model_multiply_adds(b->model), "mode", modes[o->mode],
-                      "precision", o->common.precision, "batch", (json_int_t)o->batch, "threads",
-                      o->common.threads, "device", o->common.device, "images_per_second", rate,
-                      "median_ms", 1e3 * median, "best_ms", 1e3 * best, "steps",
-                      (json_int_t)b->n_samples, "gflops_per_second", flops / 1e9, "peak_rss_bytes",
-                      peak, "arena_bytes", (json_int_t)sl_plan_arena_bytes(b->plan)));
-        return;
-    }
-    printf("%s, %s in %s, batch %lld, %d threads on %s\n", o->model, modes[o->mode],
-           o->common.precision, (long long)o->batch, o->common.threads, o->common.device);
-    printf("%.1f images/s (median of %zu steps, %.2f ms; best %.2f ms), %.1f GFLOP/s\n", rate,
-           b->n_samples, 1e3 * median, 1e3 * best, flops / 1e9);
-    printf("peak memory %.1f MiB, of it activations %.1f MiB\n", peak / (1 << 20),
-           (double)sl_plan_arena_bytes(b->plan) / (1 << 20));
-    if (o->profile)
-        sl_plan_profile_report(b->plan, print_line, NULL);
+    (o->common.json ? report_json : report_text)(w, o, s, median, flops / median, peak);
 }
 
-/* One line, or a member of peaks. */
-static void report_peak(const options *o, const char *precision, sl_dtype dtype, json_t *peaks)
+static sl_status bench_network(const bench_options *o, sl_error *err)
 {
-    sl_cpu_peak peak = sl_cpu_peak_measure(dtype, o->common.threads, o->seconds);
-    if (o->common.json)
-        json_object_set_new(peaks, precision,
-                            json_pack("{s:s?, s:f}", "instruction", peak.instruction,
-                                      "gflops_per_second", peak.flops / 1e9));
-    else if (peak.instruction)
-        printf("%-4s %8.1f GFLOP/s, %d threads, %s\n", precision, peak.flops / 1e9,
-               o->common.threads, peak.instruction);
-    else
-        printf("%-4s        - no multiply-add of this processor's for it\n", precision);
-}
-
-static void report_peaks(const options *o)
-{
-    json_t *peaks = json_object();
-    report_peak(o, "f32", SL_DTYPE_F32, peaks);
-    report_peak(o, "bf16", SL_DTYPE_BF16, peaks);
-    char onednn[32];
-    sl_onednn_version(onednn, sizeof onednn);
-    if (o->common.json)
-        cli_print_json(json_pack("{s:s, s:s, s:i, s:O}", "softlabel", SL_VERSION, "onednn", onednn,
-                                 "threads", o->common.threads, "peak", peaks));
-    json_decref(peaks);
+    bench_work w = { 0 };
+    samples s = { 0 };
+    sl_status st = bench_work_init(&w, o, err);
+    if (!st)
+        st = measure(&w, o, &s, err);
+    if (!st && o->profile)
+        st = profile(&w, o, err);
+    if (!st)
+        report(&w, o, &s);
+    bench_work_release(&w);
+    free(s.seconds);
+    return st;
 }
 
 int cmd_bench(const cli_command *self, int argc, char **argv)
 {
-    options o = { .common.bf16 = true, .model = "resnet_basic_20", .batch = 128, .seconds = -1 };
+    bench_options o = {
+        .common.bf16 = true, .model = "resnet_basic_20", .batch = 128, .seconds = -1
+    };
     static const struct argp argp = { .options = option_table, .parser = parse };
     int code = cli_parse(self, &argp, argc, argv, &o);
     if (code)
@@ -264,16 +212,6 @@ int cmd_bench(const cli_command *self, int argc, char **argv)
     sl_error err;
     if (o.seconds < 0)
         o.seconds = o.peak ? 1 : 10;
-    if (o.peak) {
-        report_peaks(&o);
-        return cli_end(&o.common, SL_OK, &err);
-    }
-    bench b = { 0 };
-    sl_status st = prepare(&b, &o, &err);
-    if (!st)
-        st = measure(&b, &o, &err);
-    if (!st)
-        report(&b, &o);
-    bench_release(&b);
+    sl_status st = o.peak ? bench_peak(&o, &err) : bench_network(&o, &err);
     return cli_end(&o.common, st, &err);
 }
