@@ -327,8 +327,8 @@ class ShakeBlock(nn.Module):
 
     def weights(self, x):
         shape = (x.shape[0] if self.per_image else 1, 1, 1, 1)
-        given = self.given or [torch.rand(shape) for _ in self.random]
-        return [(w.reshape(shape) if random else torch.full(shape, 0.5)).to(x.dtype)
+        given = self.given or [torch.rand(shape, device=x.device) for _ in self.random]
+        return [w.reshape(shape).to(x) if random else x.new_full(shape, 0.5)
                 for w, random in zip(given, self.random)]
 
     def forward(self, x):

@@ -5,17 +5,17 @@
         --precision f32 --layout contiguous --seconds 5
 
 Feeds a network of networks.py one random batch again and again, and prints one JSON object:
-images_per_second, median_ms (of a step), peak_rss_bytes, parameters and the settings; with --trial
-all ways of doing it one after the other, "ways" by images_per_second, for choosing. A training
-step is forward, soft-target cross-entropy, backward and an SGD step (Nesterov momentum 0.9, weight
-decay 1e-4). Evaluation is forward alone, without gradients, batch norm folded into the
-convolutions: --fold fx (torch.fx's fuse) or jit (torch.jit.freeze, which folds, and
-optimize_for_inference). bf16 is autocast.
+images_per_second, median_ms (of a step), memory_bytes, parameters and the settings. What a step is:
+pytorch_steps.py; the ways of doing it: ways.py.
+
+--trial   all ways of a processor one after the other, "ways" by images_per_second, for choosing
+--serve   a line of JSON from stdin is a measurement to make (model, mode, batch, seconds, way; or
+          peak, a precision), a line of JSON to stdout what came of it; the first line tells what
+          PyTorch this is
 
 Needs Debian's python3-torch (1.13), or any later PyTorch.
 """
 import argparse
-import itertools
 import json
 import math
 import os
@@ -29,140 +29,152 @@ for name in [name for name in os.environ if name.startswith("OPENBLAS_")]:
     del os.environ[name]
 
 import torch
-import torch.nn.functional as F
 
-import networks
+import pytorch_steps
 import sampling
+import ways
 
-PRECISIONS = ["f32", "bf16"]
-LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-
-
-def train_step(net, images, targets, precision):
-    optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, nesterov=True,
-                                weight_decay=1e-4)
-
-    def step():
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            logits = net(images)
-        loss = -(targets * F.log_softmax(logits.float(), 1)).sum(1).mean()
-        loss.backward()
-        optimizer.step()
-
-    return step
+BUNCH_SECONDS, BUNCH_MOST = 0.05, 64  # as in softlabel bench
 
 
-def eval_step(net, images, precision, fold):
-    net.eval()
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16",
-                              cache_enabled=fold != "jit")
-    with torch.no_grad(), autocast:
-        if fold == "fx":
-            from torch.fx.experimental.optimization import fuse
-            net = fuse(net)
-        else:
-            net = torch.jit.trace(net, images, check_trace=False)
-            net = torch.jit.optimize_for_inference(torch.jit.freeze(net))
-
-    def step():
-        with torch.no_grad(), autocast:
-            net(images)
-
-    return step
+def wait(device):
+    if ways.is_gpu(device):
+        torch.cuda.synchronize()
 
 
-def repeat(step, seconds, least=1, most=10**6):
-    """How long each step took: as many as fit into so many seconds."""
-    times = []
-    while len(times) < least or len(times) < most and sum(times) + times[-1] / 2 < seconds:
-        begin = time.perf_counter()
+def timed(step, n, device):
+    """How long each of n steps took, a GPU being waited for behind them."""
+    begin = time.perf_counter()
+    for _ in range(n):
         step()
-        times.append(time.perf_counter() - begin)
+    wait(device)
+    return (time.perf_counter() - begin) / n
+
+
+def repeat(step, seconds, least=1, most=10**6, device="cpu", bunch=1):
+    """How long a step took: as many bunches of them as fit into so many seconds."""
+    times, spent = [], 0
+    while len(times) < least or len(times) < most and spent + times[-1] * bunch / 2 < seconds:
+        times.append(timed(step, bunch, device))
+        spent += times[-1] * bunch
     return times
 
 
-def peak_rss_bytes():
+def bunch_of(step, device):
+    if not ways.is_gpu(device):
+        return 1
+    return max(1, min(BUNCH_MOST, int(BUNCH_SECONDS / timed(step, 1, device))))
+
+
+def memory_bytes(device):
+    """At most, so far: the process's own, or what PyTorch's allocator has taken of the GPU's."""
+    if ways.is_gpu(device):
+        return torch.cuda.max_memory_reserved()
     with open("/proc/self/status") as status:
         return 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", status.read())[1])
 
 
-class Work:
-    """One network and batch; step() makes a way of computing with them into a function."""
-
-    def __init__(self, args):
-        self.arch, self.mode = networks.parse(args.model), args.mode
-        if not self.arch:
-            sys.exit("pytorch_reference: unknown model '%s'; networks.parse has the names"
-                     % args.model)
-        torch.manual_seed(0)
-        self.parameters = None
-        self.images = torch.randn(args.batch, 3, 32, 32)
-        self.targets = torch.rand(args.batch, 10)
-        self.targets /= self.targets.sum(1, keepdim=True)
-
-    def step(self, precision, layout, fold):
-        images = self.images.to(memory_format=LAYOUTS[layout])
-        net = networks.build(self.arch).to(memory_format=LAYOUTS[layout])
-        self.parameters = sum(p.numel() for p in net.parameters())
-        if self.mode == "train":
-            return train_step(net, images, self.targets, precision)
-        return eval_step(net, images, precision, fold)
-
-
-def measure(work, args):
-    step = work.step(args.precision, args.layout, args.fold)
+def measure(work, way, seconds):
+    step = work.step(way)
     # Libraries choose kernels, allocators fill their caches; torch.jit optimises in its second run.
-    least = 2 if args.mode == "eval" and args.fold == "jit" else 1
-    repeat(step, args.seconds, least, most=3)
-    times = repeat(step, args.seconds, least=2)
+    repeat(step, seconds, 2 if way["fold"] == "jit" else 1, most=3, device=work.device)
+    bunch = bunch_of(step, work.device)
+    times = repeat(step, seconds, least=2, device=work.device, bunch=bunch)
     median = statistics.median(times)
-    return {"precision": args.precision, "layout": args.layout,
-            "fold": args.fold if args.mode == "eval" else None, "steps": len(times),
-            "median_ms": 1000 * median, "images_per_second": args.batch / median,
-            "peak_rss_bytes": peak_rss_bytes()}
+    return {**way, "steps": len(times) * bunch, "median_ms": 1000 * median,
+            "images_per_second": work.batch / median, "parameters": work.parameters,
+            "memory_bytes": memory_bytes(work.device)}
 
 
-def trial(work, args):
+def trial(work, seconds):
     """All ways, fastest first; those that are hopeless in their first step get no other."""
-    folds = ["fx", "jit"] if args.mode == "eval" else [None]
-    best, ways = math.inf, []
-    for precision, layout, fold in itertools.product(sampling.precisions(), LAYOUTS, folds):
-        way = {"precision": precision, "layout": layout, "fold": fold}
+    best, tried = math.inf, []
+    for way in ways.all_of(work.device, work.mode, sampling.precisions()):
         try:
-            step = work.step(precision, layout, fold)
-            took = repeat(step, 0, least=2 if fold == "jit" else 1)[-1]
+            step = work.step(way)
+            took = repeat(step, 0, least=2 if way["fold"] == "jit" else 1)[-1]
             if took < max(3 * best, 1):
-                took = statistics.median(repeat(step, args.seconds))
+                took = statistics.median(repeat(step, seconds))
             best = min(best, took)
-            ways.append({**way, "images_per_second": args.batch / took})
+            tried.append({**way, "images_per_second": work.batch / took})
         except Exception as error:  # whatever this version of PyTorch can't
-            ways.append({**way, "images_per_second": 0, "error": str(error).split("\n")[0]})
-    return {"ways": sorted(ways, key=lambda way: -way["images_per_second"])}
+            tried.append({**way, "images_per_second": 0, "error": first_line(error)})
+    return {"ways": sorted(tried, key=lambda way: -way["images_per_second"]),
+            "parameters": work.parameters}
+
+
+def first_line(error):
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def versions(device):
+    library = re.search(r"MKL-DNN v([\d.]+)", torch.__config__.show())
+    told = {"program": "pytorch " + torch.__version__, "onednn": library and library[1]}
+    if ways.is_gpu(device):
+        told.update(cuda=torch.version.cuda, cudnn=torch.backends.cudnn.version(),
+                    gpu=torch.cuda.get_device_name())
+    return told
+
+
+def peak(device, precision, seconds):
+    step, operations = pytorch_steps.matmul(device, precision)
+    repeat(step, 0, least=3, device=device)
+    best = min(repeat(step, seconds, device=device, bunch=bunch_of(step, device)))
+    return {"gflops_per_second": operations / best / 1e9, "instruction": "torch.mm, 8192"}
+
+
+def answer(job, device):
+    if "peak" in job:
+        return peak(device, job["peak"], job["seconds"])
+    reason = pytorch_steps.why_not(job["way"], device)
+    if reason:
+        return {"lacks": reason}
+    pytorch_steps.forget_all()
+    work = pytorch_steps.Work(job["model"], job["mode"], job["batch"], device)
+    return measure(work, job["way"], job["seconds"])
+
+
+def serve(device):
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is not an answer
+    if ways.is_gpu(device):
+        torch.cuda.set_device(torch.device(device if ":" in device else device + ":0"))
+    print(json.dumps(versions(device)), file=out, flush=True)
+    for line in sys.stdin:
+        try:
+            result = answer(json.loads(line), device)
+        except Exception as error:
+            result = {"error": first_line(error)}
+        print(json.dumps(result), file=out, flush=True)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--model", default="resnet_basic_20")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--mode", choices=["train", "eval"], default="train")
-    parser.add_argument("--precision", choices=PRECISIONS, default="f32")
-    parser.add_argument("--layout", choices=list(LAYOUTS), default="contiguous")
-    parser.add_argument("--fold", choices=["fx", "jit"], default="fx", help="evaluation only")
+    parser.add_argument("--precision", choices=ways.PRECISIONS, default="f32")
+    parser.add_argument("--layout", choices=ways.LAYOUTS, default="contiguous")
+    parser.add_argument("--fold", choices=ways.FOLDS, default="fx", help="evaluation only")
+    parser.add_argument("--run", choices=ways.RUNS, default="eager")
     parser.add_argument("--trial", action="store_true", help="all precisions, layouts and folds")
+    parser.add_argument("--serve", action="store_true", help="measurements as stdin asks for them")
     parser.add_argument("--seconds", type=float, default=5,
                         help="about this long (each way), two steps at least (one)")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
-    work = Work(args)
-    result = (trial if args.trial else measure)(work, args)
-    library = re.search(r"MKL-DNN v([\d.]+)", torch.__config__.show())
-    print(json.dumps({
-        "program": "pytorch " + torch.__version__, "onednn": library and library[1],
-        "model": args.model, "mode": args.mode, "batch": args.batch, "threads": args.threads,
-        "parameters": work.parameters, **result}))
+    if args.serve:
+        serve(args.device)
+        return
+    work = pytorch_steps.Work(args.model, args.mode, args.batch, args.device)
+    way = {"precision": args.precision, "layout": args.layout, "run": args.run,
+           "fold": args.fold if args.mode == "eval" else None}
+    result = trial(work, args.seconds) if args.trial else measure(work, way, args.seconds)
+    print(json.dumps({**versions(args.device), "model": args.model, "mode": args.mode,
+                      "batch": args.batch, "threads": args.threads, **result}))
 
 
 if __name__ == "__main__":

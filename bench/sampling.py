@@ -4,13 +4,17 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 DISTURBED = 0.04  # of one core
 
 
-def precisions():
-    """What this processor computes without being told how in plain loops: bf16 takes AVX-512."""
+def precisions(device="cpu"):
+    """What the device computes without being told how in plain loops: on a processor, bf16 takes
+    AVX-512."""
+    if device.startswith("cuda"):
+        return ["f32", "bf16"]
     with open("/proc/cpuinfo") as info:
         return ["f32", "bf16"] if " avx512bw " in info.read() else ["f32"]
 
@@ -20,6 +24,10 @@ class Interrupted(Exception):
 
 
 class Failed(Exception):
+    pass
+
+
+class TookTooLong(Failed):
     pass
 
 
@@ -42,22 +50,29 @@ def busy_seconds():
     return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
-def run(command):
+def run(command, limit=None):
     """What the program prints, as JSON; with its peak memory, seen from outside, and "others": how
-    much of one core other programs used meanwhile."""
+    much of one core other programs used meanwhile. limit: seconds, TookTooLong behind them."""
     own = os.times()
     busy, start = busy_seconds(), time.perf_counter()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdout=output)
+        timer = threading.Timer(limit or 0, os.kill, (process.pid, signal.SIGKILL))
+        if limit:
+            timer.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
         except Interrupted:
             process.kill()
             raise
+        finally:
+            timer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         wall, busy = time.perf_counter() - start, busy_seconds() - busy
         output.seek(0)
         text = output.read()
+    if limit and process.returncode == -signal.SIGKILL:
+        raise TookTooLong("longer than %.0f s" % limit)
     if process.returncode:
         raise Failed("'%s' failed with %d" % (" ".join(command), process.returncode))
     after = os.times()
