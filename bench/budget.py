@@ -24,6 +24,7 @@ class Schedule:
         self.args, self.report, self.worker, self.on_change = args, report, worker, on_change
         self.end = time.monotonic() + (args.budget or math.inf)
         self.lacks = None  # why there is no PyTorch
+        self.failures = {}  # of each of its ways
         self.well = True
 
     def limit(self):
@@ -107,8 +108,9 @@ class Schedule:
         """Another sample of a contender, or why there is none."""
         limit, part = self.limit(), entry[mode]
         text = contenders.name(entry, mode, contender)
-        if not limit:
-            part["untried"].append([text.split(": ")[1], "no time left"])
+        reason = (None if limit else "no time left") or self.hopeless(contender)
+        if reason:
+            part["untried"].append([text.split(": ")[1], reason])
             return
         say(text)
         try:
@@ -129,7 +131,15 @@ class Schedule:
         except sampling.Failed as error:
             part["untried"].append([text.split(": ")[1], str(error)])
             self.failed(text, error)
+            if "job" in contender:
+                key = contender["precision"], contender["variant"]
+                self.failures[key] = self.failures.get(key, 0) + 1
         self.on_change()
+
+    def hopeless(self, contender):
+        """A way of PyTorch's that failed twice: each failure costs another start."""
+        failures = self.failures.get((contender["precision"], contender["variant"]), 0)
+        return "failed on other networks" if "job" in contender and failures > 1 else None
 
     def failed(self, text, error):
         """PyTorch may fail at what it likes; we may not."""

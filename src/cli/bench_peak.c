@@ -25,6 +25,7 @@ static peak measure_processor(const bench_options *o, sl_dtype dtype)
     return p;
 }
 
+/* What the device has no kernel for counts nothing. */
 static sl_status measure_device(peak *best, const bench_options *o, sl_device *dev, sl_dtype dtype,
                                 sl_error *err)
 {
@@ -32,7 +33,7 @@ static sl_status measure_device(peak *best, const bench_options *o, sl_device *d
         double flops = 0;
         sl_status st = sl_conv_peak_measure(&flops, dev, dtype, &sl_peak_convs[i],
                                             o->seconds / (double)sl_peak_conv_count, err);
-        if (st)
+        if (st && st != SL_EUNSUPPORTED)
             return st;
         if (flops > best->flops) {
             best->flops = flops;
@@ -52,7 +53,8 @@ static void add_to(json_t *peaks, const char *precision, const peak *p)
 static void print(const bench_options *o, const char *precision, const peak *p, bool processor)
 {
     if (!*p->by)
-        printf("%-4s        - no multiply-add of this processor's for it\n", precision);
+        printf("%-4s        - no multiply-add of this %s's for it\n", precision,
+               processor ? "processor" : "device");
     else if (processor)
         printf("%-4s %8.1f GFLOP/s, %d threads, %s\n", precision, p->flops / 1e9, o->common.threads,
                p->by);

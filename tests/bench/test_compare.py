@@ -73,8 +73,9 @@ class Comparisons(unittest.TestCase):
             return done.returncode, done.stdout + done.stderr, report
 
     def test_everything(self):
-        code, text, report = self.compare("--limit", "5", "--rounds", "2", "--mode", "train",
-                                          "--profile", "1", "resnet_basic_20", "wrn_28_10")
+        code, text, report = self.compare("--limit", "2", "--rounds", "2", "--mode", "train",
+                                          "--profile", "1", "resnet_basic_20", "wrn_28_10",
+                                          "vgg_15_BN_64")
         self.assertEqual(code, 0, text)
         part = report["models"][0]["train"]
         self.assertEqual([c["variant"] for c in part["contenders"] if c["program"] == "pytorch"],
@@ -84,14 +85,16 @@ class Comparisons(unittest.TestCase):
                           if c["program"] == "softlabel" and c["precision"] == "bf16"}, {"": 2})
         reasons = dict(part["untried"])
         self.assertEqual(reasons["pytorch bf16 channels_last"], "not in this PyTorch")
-        self.assertEqual(reasons["pytorch bf16 channels_last compile"], "longer than 5 s")
+        self.assertEqual(reasons["pytorch bf16 channels_last compile"], "longer than 2 s")
         self.assertEqual(reasons["pytorch bf16 contiguous graph"], "an illegal memory access")
+        self.assertEqual(dict(report["models"][2]["train"]["untried"])
+                         ["pytorch bf16 contiguous graph"], "failed on other networks")
         self.assertAlmostEqual(part["bars"]["speed"]["value"], 180000 / 70000)
         self.assertEqual(part["bars"]["speed"]["limit"], bars.ON_A_GPU)
         self.assertEqual(report["peak"]["bf16"]["instruction"], "torch.mm")
         self.assertEqual(report["peak"]["f32"]["instruction"], "conv")
         self.assertIn("where the time of wrn_28_10 goes", text)
-        self.assertIn("1 of 2 bars met", text)
+        self.assertIn("1 of 3 bars met", text)
         self.assertRegex(text, r"softlabel +bf16 +180000\.0 .* 256 +2\.57x +0\.50x")
 
     def test_what_tells_most_comes_first(self):
