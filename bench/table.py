@@ -1,4 +1,5 @@
 """A report of bench/compare as text: a row a way of computing, and what of the bars is met."""
+import re
 import statistics
 
 import bars
@@ -136,6 +137,21 @@ def slowest(report, n, mode="train"):
             if row["program"] == "softlabel":
                 rates[entry["model"]] = max(rates.get(entry["model"], 0), row["images_per_second"])
     return sorted(rates, key=rates.get)[:n]
+
+
+MOST_OPERATIONS = 12
+
+
+def profile_text(lines):
+    """What bench --profile prints, but of the operations, hundreds in some networks, the longest."""
+    if "by operation:" not in lines:
+        return "\n".join(lines)
+    start = lines.index("by operation:") + 1
+    operations = [line for line in lines[start:] if re.match(r" *[\d.]+ ms ", line)]
+    longest = sorted(operations, key=lambda line: -float(line.split()[0]))[:MOST_OPERATIONS]
+    rest = lines[start + len(operations):]
+    return "\n".join(lines[:start - 1] + ["by operation, %d of %d:" % (
+        len(longest), len(operations))] + longest + rest)
 
 
 def closing(report):

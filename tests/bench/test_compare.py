@@ -14,6 +14,7 @@ sys.path.insert(0, str(BENCH))
 
 import bars
 import sampling
+import table
 import ways
 from worker import Worker
 
@@ -122,6 +123,17 @@ class Comparisons(unittest.TestCase):
         code, text, _ = self.compare(fail="--peak")
         self.assertEqual(code, 1)
         self.assertIn("--peak", text.splitlines()[-1])
+
+
+class Profiles(unittest.TestCase):
+    def test_the_longest_operations_are_shown(self):
+        lines = ["a, train", "by kind, of one pass (9.000 ms):", "    9.000 ms 100.0 %   x conv",
+                 "by operation:"] + ["%9.3f ms  1.0 %%  1 x  conv %d" % (i, i) for i in range(20)]
+        text = table.profile_text(lines + ["      1.0 MiB of activations at most"])
+        self.assertIn("by operation, 12 of 20:\n   19.000 ms", text)
+        self.assertNotIn("conv 7", text)
+        self.assertTrue(text.endswith("MiB of activations at most"))
+        self.assertEqual(table.profile_text(["no GPU"]), "no GPU")
 
 
 class Ways(unittest.TestCase):
