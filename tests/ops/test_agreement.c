@@ -11,8 +11,7 @@
  * in float32, and sums are float32 as before; so a result may only be off by its own rounding
  * besides: half of its last of 8 bits, 2^-8 of it at most (and see rounded_before). */
 #include "nn/bf16.h"
-#include "nn/cpu/conv_winograd.h"
-#include "nn/cpu/cpu.h"
+#include "nn/cpu/conv.h"
 #include "ops/cases.h"
 #include "ops/harness.h"
 
@@ -245,11 +244,9 @@ static double rounded_before(const op_data *want, int out)
  * likewise sum_i G[i][r]^2 |B[i]|^2 |A[i]|^2 / 4, 2.56, for the weights' gradient. */
 static double winograd_gain(const sl_op *laid_out)
 {
-    bool conv = laid_out->kind == SL_OP_CONV || laid_out->kind == SL_OP_CONV_BWD_DATA ||
-                laid_out->kind == SL_OP_CONV_BWD_WEIGHTS;
     sl_op f32 = *laid_out; /* as which bfloat16 may be computed */
     f32.x.dtype = f32.y.dtype = SL_DTYPE_F32;
-    if (!conv || !sl_cpu_conv_suits_winograd(&f32))
+    if (!sl_cpu_is_conv(laid_out) || !sl_cpu_conv_winograd.supports(&f32))
         return 1;
     return laid_out->kind == SL_OP_CONV_BWD_WEIGHTS ? 2.56 * 2.56 : 2.86 * 2.86;
 }

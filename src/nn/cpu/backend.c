@@ -1,13 +1,11 @@
-#include "nn/cpu/cpu.h"
+#include "nn/cpu/conv.h"
 
 #include "base/memory.h"
 #include <omp.h>
 #include <stdlib.h>
 
+/* Convolutions aside: conv.h. */
 static const sl_cpu_op *const ops[SL_OP_COUNT] = {
-    [SL_OP_CONV] = &sl_cpu_conv,
-    [SL_OP_CONV_BWD_DATA] = &sl_cpu_conv_bwd_data,
-    [SL_OP_CONV_BWD_WEIGHTS] = &sl_cpu_conv_bwd_weights,
     [SL_OP_NORM] = &sl_cpu_norm,
     [SL_OP_NORM_AGAIN] = &sl_cpu_norm_again,
     [SL_OP_NORM_BWD] = &sl_cpu_norm_bwd,
@@ -69,17 +67,9 @@ static sl_layout layout(const sl_device *dev, int c, int h, int w)
                                                             : SL_LAYOUT_BLOCKED16;
 }
 
-static bool multiplies_bf16(const sl_cpu_device *dev)
-{
-    return dev->vector->lanes == 16 && sl_onednn_has_bf16();
-}
-
 static const sl_cpu_op *functions_of(const sl_cpu_device *dev, const sl_op *op)
 {
-    bool conv = op->kind == SL_OP_CONV || op->kind == SL_OP_CONV_BWD_DATA ||
-                op->kind == SL_OP_CONV_BWD_WEIGHTS;
-    bool in_f32 = conv && op->x.dtype == SL_DTYPE_BF16 && !multiplies_bf16(dev);
-    return in_f32 ? &sl_cpu_conv_in_f32 : ops[op->kind];
+    return sl_cpu_is_conv(op) ? sl_cpu_conv_choose(dev, op) : ops[op->kind];
 }
 
 static bool supports(const sl_device *dev, const sl_op *op)

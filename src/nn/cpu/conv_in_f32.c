@@ -1,11 +1,10 @@
 /* bfloat16 convolutions where the processor doesn't multiply bfloat16: the same numbers are
  * multiplied and summed as float32, as everywhere, and the result is rounded. It takes as long as
  * in float32, a little more; what is kept between the operations takes half the memory. */
-#include "nn/cpu/cpu.h"
+#include "nn/cpu/conv.h"
 
 #include "base/memory.h"
 #include "nn/bf16.h"
-#include <assert.h>
 
 static sl_op in_f32(const sl_op *op)
 {
@@ -14,22 +13,10 @@ static sl_op in_f32(const sl_op *op)
     return f32;
 }
 
-static const sl_cpu_op *functions_in_f32(const sl_op *op)
-{
-    return op->kind == SL_OP_CONV            ? &sl_cpu_conv
-           : op->kind == SL_OP_CONV_BWD_DATA ? &sl_cpu_conv_bwd_data
-                                             : &sl_cpu_conv_bwd_weights;
-}
-
 static bool supports(const sl_op *op)
 {
-    sl_op f32 = in_f32(op);
-    return op->x.dtype == op->y.dtype && functions_in_f32(op)->supports(&f32);
-}
-
-static size_t weight_floats(const sl_op *op)
-{
-    return (size_t)op->y.c * (size_t)op->x.c * (size_t)op->kernel * (size_t)op->kernel;
+    return op->x.dtype == SL_DTYPE_BF16 && op->y.dtype == SL_DTYPE_BF16 &&
+           sl_desc_stored(&op->x) == op->x.c && sl_desc_stored(&op->y) == op->y.c;
 }
 
 static sl_desc residual_desc(const sl_op *op)
@@ -65,12 +52,12 @@ static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
     size_t own = 0;
     sl_status st = sl_alloc(&k->inner, 1, sizeof *k->inner, err);
     if (!st && f32.kind != SL_OP_CONV_BWD_WEIGHTS)
-        st = sl_alloc(&k->weights, weight_floats(&f32), sizeof *k->weights, err);
+        st = sl_alloc(&k->weights, sl_cpu_weight_floats(&f32), sizeof *k->weights, err);
     if (st)
         return st;
     *k->inner = (sl_cpu_kernel){ .base = { k->base.backend, f32 },
                                  .dev = k->dev,
-                                 .functions = functions_in_f32(&f32) };
+                                 .functions = sl_cpu_conv_choose(k->dev, &f32) };
     st = k->inner->functions->plan(k->inner, &own, err);
     if (!st && !sl_size_add(own, offsets_of(&f32).own, scratch_bytes))
         st = sl_error_set(err, SL_ENOMEM, "a convolution over too many channels");
@@ -79,21 +66,19 @@ static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
 
 static const float *rounded(sl_cpu_kernel *k, const float *weight)
 {
-    size_t n = weight_floats(&k->base.op);
+    size_t n = sl_cpu_weight_floats(&k->base.op);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < n; i++)
         k->weights[i] = sl_bf16_to_float(sl_bf16_from_float(weight[i]));
     return k->weights;
 }
 
-/* The slot of forward's weight is that of backward data's, too. */
-static_assert((int)SL_CONV_WEIGHT == (int)SL_CONV_BWD_DATA_WEIGHT, "one slot for weights");
-
 static sl_status load(sl_cpu_kernel *k, const void *const *in, sl_error *err)
 {
-    if (!k->inner->functions->load)
+    if (k->base.op.kind == SL_OP_CONV_BWD_WEIGHTS)
         return SL_OK;
-    const void *inner_in[SL_OP_MAX_IN] = { [SL_CONV_WEIGHT] = rounded(k, in[SL_CONV_WEIGHT]) };
+    const void *inner_in[SL_OP_MAX_IN] = { [SL_CPU_CONV_WEIGHT] =
+                                               rounded(k, in[SL_CPU_CONV_WEIGHT]) };
     return k->inner->functions->load(k->inner, inner_in, err);
 }
 

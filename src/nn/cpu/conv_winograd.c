@@ -41,7 +41,7 @@ static size_t most(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-bool sl_cpu_conv_suits_winograd(const sl_op *op)
+static bool supports(const sl_op *op)
 {
     if (op->kernel != 3 || op->stride != 1 || op->pad > 2 || op->x.dtype != SL_DTYPE_F32 ||
         !sl_cpu_blocked_whole(op))
@@ -90,7 +90,7 @@ static size_t blocks_of_panel(const shape *s, size_t panel)
     return sl_least(sl_cpu_blocks(s->to) - panel * PANEL_BLOCKS, PANEL_BLOCKS);
 }
 
-sl_status sl_cpu_conv_winograd_plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
+static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
 {
     if (k->base.op.kind == SL_OP_CONV_BWD_WEIGHTS) {
         *scratch_bytes = sl_cpu_conv_winograd_weights_scratch(k);
@@ -127,11 +127,14 @@ static void pack(const shape *s, const float *weight, float *taps)
         pack_panel(s, weight, panel, taps + panel * s->panel_taps);
 }
 
-void sl_cpu_conv_winograd_load(sl_cpu_kernel *k, const float *weight)
+static sl_status load(sl_cpu_kernel *k, const void *const *in, sl_error *err)
 {
+    (void)err;
+    if (!k->weights)
+        return SL_OK;
     shape s = shape_of(k);
-    if (k->weights)
-        pack(&s, weight, k->weights);
+    pack(&s, in[SL_CPU_CONV_WEIGHT], k->weights);
+    return SL_OK;
 }
 
 /* What a thread works on and in. */
@@ -214,8 +217,9 @@ static void run_share(work w, float *own, size_t first, size_t end)
         run_chunk(&w, first, sl_least(s->chunk, end - first));
 }
 
-void sl_cpu_conv_winograd_run(sl_cpu_kernel *k, const float *from, const float *weight,
-                              const float *bias, const float *residual, float *to, void *scratch)
+/* from: x, to: y; backwards dy and dx, without bias and residual. These may be NULL. */
+static void run_filters(const sl_cpu_kernel *k, const float *from, const float *weight,
+                        const float *bias, const float *residual, float *to, void *scratch)
 {
     const shape s = shape_of(k);
     float *shift = scratch, *taps = k->weights ? k->weights : shift + s.bias;
@@ -242,3 +246,27 @@ void sl_cpu_conv_winograd_run(sl_cpu_kernel *k, const float *from, const float *
                   s.tiling.count * (thread + 1) / n);
     }
 }
+
+static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
+                     sl_error *err)
+{
+    (void)err;
+    switch (k->base.op.kind) {
+    case SL_OP_CONV_BWD_WEIGHTS:
+        sl_cpu_conv_winograd_weights_run(k, in[SL_CONV_BWD_WEIGHTS_X], in[SL_CONV_BWD_WEIGHTS_DY],
+                                         out[0], out[1], scratch);
+        break;
+    case SL_OP_CONV_BWD_DATA:
+        run_filters(k, in[SL_CONV_BWD_DATA_DY], in[SL_CONV_BWD_DATA_WEIGHT], NULL, NULL, out[0],
+                    scratch);
+        break;
+    default:
+        run_filters(k, in[SL_CONV_X], in[SL_CONV_WEIGHT], in[SL_CONV_BIAS], in[SL_CONV_RESIDUAL],
+                    out[0], scratch);
+    }
+    return SL_OK;
+}
+
+const sl_cpu_op sl_cpu_conv_winograd = {
+    .supports = supports, .plan = plan, .load = load, .run = run
+};

@@ -1,23 +1,12 @@
-/* Another way to 3x3 convolutions and their gradients, in float32: for conv.c only. */
+/* What Winograd's passes share. */
 #ifndef NN_CPU_CONV_WINOGRAD_H
 #define NN_CPU_CONV_WINOGRAD_H
 
-#include "nn/cpu/cpu.h"
-
-bool sl_cpu_conv_suits_winograd(const sl_op *op);
-SL_CHECK sl_status sl_cpu_conv_winograd_plan(sl_cpu_kernel *k, size_t *scratch_bytes,
-                                             sl_error *err);
-
-/* Forward and backward data. weight: [K][C][3][3]; load packs weights that don't vary for the runs
- * to come, run reads those that do. from: x, to: y; backwards dy and dx. bias and residual may be
- * NULL, and are backwards. */
-void sl_cpu_conv_winograd_load(sl_cpu_kernel *k, const float *weight);
-void sl_cpu_conv_winograd_run(sl_cpu_kernel *k, const float *from, const float *weight,
-                              const float *bias, const float *residual, float *to, void *scratch);
+#include "nn/cpu/conv.h"
 
 /* Backward weights: conv_winograd_weights.c. d_bias may be NULL. */
-size_t sl_cpu_conv_winograd_weights_scratch(const sl_cpu_kernel *k);
-void sl_cpu_conv_winograd_weights_run(sl_cpu_kernel *k, const float *x, const float *dy,
+size_t sl_cpu_conv_winograd_weights_scratch(const sl_cpu_kernel *k); /* bytes */
+void sl_cpu_conv_winograd_weights_run(const sl_cpu_kernel *k, const float *x, const float *dy,
                                       float *d_weight, float *d_bias, void *scratch);
 
 /* The images of an activation of results, cut into tiles: by rows, image after image. */

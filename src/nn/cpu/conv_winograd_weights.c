@@ -169,7 +169,7 @@ static void sum_results(const sl_cpu_kernel *k, const float *dy, float *d_bias)
     }
 }
 
-void sl_cpu_conv_winograd_weights_run(sl_cpu_kernel *k, const float *x, const float *dy,
+void sl_cpu_conv_winograd_weights_run(const sl_cpu_kernel *k, const float *x, const float *dy,
                                       float *d_weight, float *d_bias, void *scratch)
 {
     const shape s = shape_of(k);

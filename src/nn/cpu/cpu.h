@@ -43,8 +43,7 @@ struct sl_cpu_op {
                      sl_error *err);
 };
 
-extern const sl_cpu_op sl_cpu_conv, sl_cpu_conv_bwd_data, sl_cpu_conv_bwd_weights,
-    sl_cpu_conv_in_f32, sl_cpu_norm, sl_cpu_norm_again, sl_cpu_norm_bwd, sl_cpu_relu,
+extern const sl_cpu_op sl_cpu_norm, sl_cpu_norm_again, sl_cpu_norm_bwd, sl_cpu_relu,
     sl_cpu_relu_bwd, sl_cpu_add, sl_cpu_max_pool, sl_cpu_max_pool_bwd, sl_cpu_avg_pool,
     sl_cpu_avg_pool_bwd, sl_cpu_concat, sl_cpu_concat_bwd, sl_cpu_subsample, sl_cpu_subsample_bwd,
     sl_cpu_shake, sl_cpu_shake_bwd, sl_cpu_dropout, sl_cpu_convert, sl_cpu_global_pool,

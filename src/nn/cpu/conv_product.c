@@ -4,7 +4,7 @@
  *     d_weight[k][c r s] = sum_i rows[i][k] columns[i][c r s],  i = (image, pixel of y)
  *
  * where rows are dy and columns the pixels of x under the kernel. */
-#include "nn/cpu/conv_weights.h"
+#include "nn/cpu/conv.h"
 
 #include "base/memory.h"
 #include "nn/bf16.h"
@@ -12,7 +12,7 @@
 
 enum { FEW_PIXELS = 4, ALIGN = 64 };
 
-bool sl_cpu_conv_has_few_pixels(const sl_op *op)
+static bool supports(const sl_op *op)
 {
     return op->kind == SL_OP_CONV_BWD_WEIGHTS && sl_cpu_is_blocked(&op->x) &&
            op->y.h * op->y.w <= FEW_PIXELS;
@@ -33,7 +33,7 @@ static sides sides_of(const sl_op *op)
     return s;
 }
 
-sl_status sl_cpu_conv_weights_plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
+static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
 {
     const sl_op *op = &k->base.op;
     sides s = sides_of(op);
@@ -108,11 +108,13 @@ static void sum_rows(const sl_op *op, const void *rows, const sides *s, float *d
     }
 }
 
-sl_status sl_cpu_conv_weights_run(sl_cpu_kernel *k, const void *x, const void *dy, float *d_weight,
-                                  float *d_bias, void *scratch, sl_error *err)
+static sl_status run(sl_cpu_kernel *k, const void *const *in, void *const *out, void *scratch,
+                     sl_error *err)
 {
     const sl_op *op = &k->base.op;
     sides s = sides_of(op);
+    const void *x = in[SL_CONV_BWD_WEIGHTS_X], *dy = in[SL_CONV_BWD_WEIGHTS_DY];
+    float *d_weight = out[0], *d_bias = out[1];
     void *rows = scratch, *columns = sl_cpu_to(scratch, s.rows_bytes);
 #pragma omp parallel for schedule(static)
     for (size_t image = 0; image < (size_t)op->y.n; image++) {
@@ -128,3 +130,5 @@ sl_status sl_cpu_conv_weights_run(sl_cpu_kernel *k, const void *x, const void *d
         sum_rows(op, rows, &s, d_bias);
     return sl_onednn_product_run(k->product, rows, columns, d_weight, err);
 }
+
+const sl_cpu_op sl_cpu_conv_product = { .supports = supports, .plan = plan, .run = run };
