@@ -157,18 +157,23 @@ static double time_run(const loop *l, int threads, size_t n)
     return now() - start;
 }
 
-/* The most operations a second of one loop. Rounds are so short that some escape whatever else runs
+/* Rounds that take one thread a millisecond or more, undisturbed. */
+static size_t rounds_of_a_millisecond(const loop *l)
+{
+    size_t n = 1 << 10;
+    while (fmin(fmin(time_run(l, 1, n), time_run(l, 1, n)), time_run(l, 1, n)) < 1e-3)
+        n *= 2;
+    return n;
+}
+
+/* The most operations a second of one loop. A run is so short that some escape whatever else runs
  * here, and long enough for the threads' start not to count. */
 static double measure(const loop *l, int threads, double seconds)
 {
-    const double enough = 1e-3;
+    const size_t n = rounds_of_a_millisecond(l);
     double best = 0, end = now() + seconds;
-    size_t n = 1 << 10;
     do {
-        double took = time_run(l, threads, n);
-        best = fmax(best, (double)n * l->flops * threads / took);
-        if (took < enough)
-            n *= 2;
+        best = fmax(best, (double)n * l->flops * threads / time_run(l, threads, n));
     } while (now() < end);
     return best;
 }
