@@ -189,6 +189,12 @@ const op_case op_cases[] = {
     { "more classes than a vector holds", XENT, 3, 101, 1, 1, 0, 0, 0, 0, 0 },
     { "CIFAR", XENT, 4, 10, 1, 1, 0, 0, 0, 0, OP_CASE_NETWORK },
 
+    /* Maps of few pixels as one matrix. */
+    { "four pixels, a residual of fewer channels", CONV, 5, 17, 2, 2, 40, 3, 1, 1,
+      OP_CASE_BIAS | OP_CASE_RESIDUAL | OP_CASE_NARROW | OP_CASE_RELU },
+    { "four pixels to one", CONV, 3, 16, 2, 2, 24, 3, 2, 1, OP_CASE_BIAS },
+    { "few pixels, and taps that none has", CONV, 2, 24, 1, 3, 16, 5, 1, 2, 0 },
+
     /* Winograd's tiles of 4x4 results. */
     { "tiles of 4x4 results, a block and a half of filters", CONV, 3, 16, 8, 8, 24, 3, 1, 1, 0 },
     { "tiles that go beyond the image, more padding", CONV, 2, 24, 5, 9, 40, 3, 1, 2,

@@ -8,6 +8,7 @@
 
 extern const sl_cpu_op sl_cpu_conv_in_f32, /* bfloat16, where the processor doesn't multiply it */
     sl_cpu_conv_winograd,                  /* float32, 3x3 */
+    sl_cpu_conv_dense,                     /* float32, between maps of few pixels */
     sl_cpu_conv_product,                   /* backward weights of maps of few pixels */
     sl_cpu_conv_onednn;                    /* all */
 
