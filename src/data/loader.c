@@ -16,13 +16,14 @@ static const double MIXUP_MIN = 1e-3, MIXUP_MAX = 1e3;
 typedef struct {
     enum { SLOT_FREE, SLOT_BUSY, SLOT_READY } state;
     sl_batch batch;
-    float *images;            /* (batch_size, 3, h, w); NULL with recipes */
-    float *targets;           /* (batch_size, classes) */
-    uint32_t *index;          /* (batch_size) */
-    sl_image_recipe *recipes; /* (batch_size) */
-    /* With mixup: the batch before it, and each image's partner. */
-    float *plain_images, *plain_targets; /* as images, targets */
+    float *images;            /* (rows, 3, h, w); NULL with recipes */
+    float *targets;           /* (rows, classes) */
+    uint32_t *index;          /* (made_rows) */
+    sl_image_recipe *recipes; /* (made_rows) */
+    /* With mixup: the rows before it, and each row's partner. */
+    float *plain_images, *plain_targets; /* (made_rows, ...) */
     uint32_t *partner;                   /* (batch_size) */
+    uint32_t *made_as;                   /* (batch_size): where a row of the batch is made */
 } slot;
 
 struct sl_loader {
@@ -66,35 +67,66 @@ static void fill_target(const sl_loader *loader, uint32_t image, float *target)
     }
 }
 
+/* Row `at` of what is made: an image before mixing. */
+static void make_row(const sl_loader *loader, slot *s, uint32_t image, size_t at)
+{
+    const sl_loader_options *o = &loader->options;
+    const sl_dataset *set = loader->set;
+    const size_t image_size = (size_t)set->channels * (size_t)set->height * (size_t)set->width;
+    float *images = o->mixup > 0 ? s->plain_images : s->images;
+    float *targets = o->mixup > 0 ? s->plain_targets : s->targets;
+
+    s->index[at] = image;
+    s->recipes[at] =
+        sl_recipe_draw(&o->augmentation, set->height, set->width, o->seed, loader->epoch, image);
+    fill_target(loader, image, targets + at * (size_t)loader->targets->classes);
+    if (!o->recipes)
+        sl_recipe_follow(&loader->table, set->pixels, set->height, set->width, &s->recipes[at],
+                         images + at * image_size);
+}
+
+/* Partners are drawn for the whole batch, whose images (n) are; of these the rows first..first+rows
+ * are made already, as rows 0..: makes the partners that are missing behind them, and numbers
+ * partners by what is made. */
+static void make_partners(const sl_loader *loader, slot *s, const uint32_t *images, size_t b,
+                          size_t n, size_t first, size_t rows)
+{
+    const sl_loader_options *o = &loader->options;
+
+    s->batch.lambda = sl_mixup_draw(o->mixup, o->seed, loader->epoch, (uint32_t)b, s->partner, n);
+    for (size_t i = 0; i < n; i++)
+        s->made_as[i] = i >= first && i - first < rows ? (uint32_t)(i - first) : UINT32_MAX;
+    for (size_t i = 0; i < rows; i++) {
+        const uint32_t partner = s->partner[first + i];
+        if (s->made_as[partner] == UINT32_MAX) {
+            s->made_as[partner] = (uint32_t)s->batch.n_recipes;
+            make_row(loader, s, images[partner], s->batch.n_recipes++);
+        }
+        s->partner[i] = s->made_as[partner];
+    }
+}
+
 static void fill_slot(const sl_loader *loader, size_t b, slot *s)
 {
     const sl_loader_options *o = &loader->options;
     const sl_dataset *set = loader->set;
     const size_t classes = (size_t)loader->targets->classes;
     const size_t image_size = (size_t)set->channels * (size_t)set->height * (size_t)set->width;
-    const size_t first = b * o->batch_size, left = loader->n_images - first;
+    const size_t start = b * o->batch_size, left = loader->n_images - start;
     const size_t n = left < o->batch_size ? left : o->batch_size;
-    const bool mixes = o->mixup > 0;
-    float *images = mixes ? s->plain_images : s->images;
-    float *targets = mixes ? s->plain_targets : s->targets;
+    const size_t first = o->first_row < n ? o->first_row : n;
+    const size_t rows = o->rows < n - first ? o->rows : n - first;
+    const uint32_t *images = loader->order + start;
 
-    for (size_t i = 0; i < n; i++) {
-        s->index[i] = loader->order[first + i];
-        s->recipes[i] = sl_recipe_draw(&o->augmentation, set->height, set->width, o->seed,
-                                       loader->epoch, s->index[i]);
-        fill_target(loader, s->index[i], targets + i * classes);
+    for (size_t i = 0; i < rows; i++)
+        make_row(loader, s, images[first + i], i);
+    s->batch.n = s->batch.n_recipes = rows;
+    if (o->mixup > 0) {
+        make_partners(loader, s, images, b, n, first, rows);
+        sl_rows_mix(s->plain_targets, s->partner, s->batch.lambda, rows, classes, s->targets);
         if (!o->recipes)
-            sl_recipe_follow(&loader->table, set->pixels, set->height, set->width, &s->recipes[i],
-                             images + i * image_size);
+            sl_rows_mix(s->plain_images, s->partner, s->batch.lambda, rows, image_size, s->images);
     }
-    if (mixes) {
-        s->batch.lambda =
-            sl_mixup_draw(o->mixup, o->seed, loader->epoch, (uint32_t)b, s->partner, n);
-        sl_rows_mix(targets, s->partner, s->batch.lambda, n, classes, s->targets);
-        if (!o->recipes)
-            sl_rows_mix(images, s->partner, s->batch.lambda, n, image_size, s->images);
-    }
-    s->batch.n = n;
 }
 
 static slot *slot_of(const sl_loader *loader, size_t b)
@@ -206,6 +238,9 @@ static sl_status check_options(const sl_dataset *set, const sl_targets *targets,
         return sl_error_set(err, SL_EINVAL,
                             "batch size is %zu and threads %d, expected at least 1 of each",
                             o->batch_size, o->threads);
+    if (o->first_row > o->batch_size || o->rows > o->batch_size - o->first_row)
+        return sl_error_set(err, SL_EINVAL, "rows %zu to %zu of a batch of %zu", o->first_row,
+                            o->first_row + o->rows, o->batch_size);
     if (o->augmentation.crop &&
         (o->augmentation.crop_pad < 0 || o->augmentation.crop_pad >= set->height ||
          o->augmentation.crop_pad >= set->width))
@@ -253,23 +288,28 @@ static sl_status choose_images(sl_loader *loader, const int64_t *indices, size_t
     return SL_OK;
 }
 
-static sl_status create_slot(slot *s, const sl_loader_options *o, size_t images_size,
-                             size_t targets_size, sl_error *err)
+static sl_status create_slot(slot *s, const sl_loader_options *o, size_t image_size, size_t classes,
+                             sl_error *err)
 {
     const bool mixes = o->mixup > 0;
-    sl_status st = sl_alloc(&s->index, o->batch_size, sizeof *s->index, err);
+    /* With mixup, each row may bring a partner from elsewhere in the batch. */
+    const size_t made = mixes && o->rows < o->batch_size - o->rows ? 2 * o->rows : o->batch_size;
+    const size_t rows = o->rows, made_rows = mixes ? made : rows;
+    sl_status st = sl_alloc(&s->index, made_rows, sizeof *s->index, err);
     if (!st)
-        st = sl_alloc(&s->recipes, o->batch_size, sizeof *s->recipes, err);
+        st = sl_alloc(&s->recipes, made_rows, sizeof *s->recipes, err);
     if (!st)
-        st = sl_alloc_aligned(&s->targets, targets_size, sizeof *s->targets, err);
+        st = sl_alloc_aligned(&s->targets, rows * classes, sizeof *s->targets, err);
     if (!st && mixes)
-        st = sl_alloc_aligned(&s->plain_targets, targets_size, sizeof *s->targets, err);
+        st = sl_alloc_aligned(&s->plain_targets, made_rows * classes, sizeof *s->targets, err);
     if (!st && mixes)
         st = sl_alloc(&s->partner, o->batch_size, sizeof *s->partner, err);
+    if (!st && mixes)
+        st = sl_alloc(&s->made_as, o->batch_size, sizeof *s->made_as, err);
     if (!st && !o->recipes)
-        st = sl_alloc_aligned(&s->images, images_size, sizeof *s->images, err);
+        st = sl_alloc_aligned(&s->images, rows * image_size, sizeof *s->images, err);
     if (!st && !o->recipes && mixes)
-        st = sl_alloc_aligned(&s->plain_images, images_size, sizeof *s->images, err);
+        st = sl_alloc_aligned(&s->plain_images, made_rows * image_size, sizeof *s->images, err);
     s->batch = (sl_batch){ .images = s->images, .targets = s->targets, .index = s->index };
     if (o->recipes) {
         s->batch.recipes = s->recipes;
@@ -294,7 +334,7 @@ static sl_status create_slots(sl_loader *loader, sl_error *err)
         return st;
     loader->n_slots = n_slots;
     for (size_t i = 0; !st && i < n_slots; i++)
-        st = create_slot(&loader->slots[i], &loader->options, images_size, targets_size, err);
+        st = create_slot(&loader->slots[i], &loader->options, image_size, classes, err);
     return st;
 }
 
@@ -328,6 +368,8 @@ sl_status sl_loader_create(sl_loader **out, const sl_dataset *set, const sl_targ
     loader->set = set;
     loader->targets = targets;
     loader->options = *options;
+    if (!options->rows)
+        loader->options.rows = options->batch_size - options->first_row;
     pthread_mutex_init(&loader->lock, NULL); /* these two can't fail on Linux */
     pthread_cond_init(&loader->changed, NULL);
     sl_pixel_table_init(&loader->table, &options->normalization);
@@ -361,6 +403,7 @@ void sl_loader_destroy(sl_loader *loader)
         free(loader->slots[i].plain_images);
         free(loader->slots[i].plain_targets);
         free(loader->slots[i].partner);
+        free(loader->slots[i].made_as);
     }
     free(loader->slots);
     free(loader->threads);

@@ -37,18 +37,22 @@ typedef struct {
     uint64_t seed;
     int threads;  /* loader threads, >= 1 */
     bool recipes; /* batches have recipes instead of images: a device makes those itself */
+    /* Of each batch, only the rows first_row..first_row+rows-1 are made (fewer of a short one), the
+     * same as without this: one process's part. rows 0: all. */
+    size_t first_row, rows;
 } sl_loader_options;
 
 /* A batch, borrowed until the next sl_loader_next or sl_loader_destroy. */
 typedef struct {
-    size_t n;              /* images in it, <= batch_size */
+    size_t n;              /* images in it, <= batch_size, or rows */
     const float *images;   /* (n, channels, height, width), normalised; NULL with recipes */
     const float *targets;  /* (n, classes) */
     const uint32_t *index; /* (n) index of each image in the data set; with mixup, of the one
                               that lambda belongs to */
-    /* With recipes only: (n) of them; with mixup (n) partners, with which images are mixed as
-       targets are, else NULL. */
+    /* With recipes only: (n_recipes) of them, the first n those of the images; with mixup (n)
+       partners, recipes with which images are mixed as targets are, else NULL. */
     const sl_image_recipe *recipes;
+    size_t n_recipes; /* n, and partners that aren't among them */
     const uint32_t *partner;
     float lambda;
 } sl_batch;

@@ -69,12 +69,12 @@ void sl_device_images_destroy(sl_device_images *images)
 }
 
 sl_status sl_device_images_assemble(sl_device_images *images, const sl_image_recipe *recipes,
-                                    const uint32_t *partner, float lambda, size_t n, float *out,
-                                    sl_error *err)
+                                    size_t n_recipes, const uint32_t *partner, float lambda,
+                                    size_t n, float *out, sl_error *err)
 {
-    assert(n <= images->batch);
-    sl_status st =
-        sl_device_put(images->dev, images->recipes.device, recipes, n * sizeof *recipes, err);
+    assert(n <= n_recipes && n_recipes <= images->batch);
+    sl_status st = sl_device_put(images->dev, images->recipes.device, recipes,
+                                 n_recipes * sizeof *recipes, err);
     if (!st && partner)
         st = sl_device_put(images->dev, images->partner.device, partner, n * sizeof *partner, err);
     if (st)

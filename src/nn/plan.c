@@ -373,12 +373,13 @@ sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, float *logi
 }
 
 sl_status sl_plan_assemble(sl_plan *plan, sl_device_images *images, const sl_image_recipe *recipes,
-                           const uint32_t *partner, float lambda, int n, sl_error *err)
+                           size_t n_recipes, const uint32_t *partner, float lambda, int n,
+                           sl_error *err)
 {
     const sl_program *p = &plan->program;
     if (n < 1 || n > p->options.batch)
         return sl_error_set(err, SL_EINVAL, "%d images, expected 1 to %d", n, p->options.batch);
-    return sl_device_images_assemble(images, recipes, partner, lambda, (size_t)n,
+    return sl_device_images_assemble(images, recipes, n_recipes, partner, lambda, (size_t)n,
                                      device_address(plan, p->input), err);
 }
 

@@ -52,11 +52,12 @@ SL_CHECK sl_status sl_plan_step(sl_plan *plan, const float *images, const float 
                                 float *losses, float *logits, float *input_grad, sl_error *err);
 float *sl_plan_gradients(sl_plan *plan);
 
-/* Makes the next pass's n images on the plan's device, from what that keeps: sl_plan_step or
+/* Makes the next pass's n images on the plan's device, from what that keeps
+ * (sl_device_images_assemble): sl_plan_step or
  * sl_plan_forward is then to be called without images (NULL). */
 SL_CHECK sl_status sl_plan_assemble(sl_plan *plan, sl_device_images *images,
-                                    const sl_image_recipe *recipes, const uint32_t *partner,
-                                    float lambda, int n, sl_error *err);
+                                    const sl_image_recipe *recipes, size_t n_recipes,
+                                    const uint32_t *partner, float lambda, int n, sl_error *err);
 
 /* The plan's tally of steps, on its device: set it, add the last step to it, read it (which waits).
  */

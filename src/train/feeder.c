@@ -72,6 +72,6 @@ sl_status sl_feeder_next(sl_feeder *feeder, const sl_batch **out, sl_error *err)
 
     if (st || !b || !feeder->images)
         return st;
-    return sl_plan_assemble(feeder->plan, feeder->images, b->recipes, b->partner, b->lambda,
-                            (int)b->n, err);
+    return sl_plan_assemble(feeder->plan, feeder->images, b->recipes, b->n_recipes, b->partner,
+                            b->lambda, (int)b->n, err);
 }

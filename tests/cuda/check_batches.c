@@ -55,7 +55,7 @@ void check_batches(sl_device *device)
                                        H,      W,      want };
         for (size_t i = 0; i < count; i++)
             want[i] = sl_assembly_number(&assembly, i);
-        must(sl_device_images_assemble(images, recipes, assembly.partner, 0.3f, BATCH,
+        must(sl_device_images_assemble(images, recipes, BATCH, assembly.partner, 0.3f, BATCH,
                                        (float *)(void *)out.device, &err),
              &err);
         must(sl_device_get(device, got, out.device, count * sizeof(float), &err), &err);

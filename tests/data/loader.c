@@ -300,6 +300,89 @@ static void test_mixup(void **state)
     sl_loader_destroy(plain);
 }
 
+/* What a device would make of a batch's recipes: row i. */
+static void follow(const fixture *f, const sl_loader_options *o, const sl_batch *b, size_t i,
+                   float *out)
+{
+    sl_pixel_table table;
+    sl_pixel_table_init(&table, &o->normalization);
+    const sl_assembly assembly = { .table = &table,
+                                   .pixels = f->set->pixels,
+                                   .recipes = b->recipes,
+                                   .partner = b->partner,
+                                   .lambda = b->lambda,
+                                   .n = (int)b->n,
+                                   .h = 32,
+                                   .w = 32 };
+    for (size_t j = 0; j < 3072; j++)
+        out[j] = sl_assembly_number(&assembly, i * 3072 + j);
+}
+
+/* The rows of some parts of an epoch's batches, put together. */
+static void record_parts(const fixture *f, sl_loader_options o, const size_t *ends, recording *r)
+{
+    for (size_t first = 0; first < BATCH; first = *ends++) {
+        o.first_row = first;
+        o.rows = *ends - first;
+        sl_loader *loader = create(f, NULL, 0, &o);
+        size_t at = first;
+        start(loader, 4, 0);
+        for (const sl_batch *b; (b = next(loader)); at += BATCH) {
+            assert_int_equal(b->n, o.rows);
+            memcpy(r->targets[at], b->targets, b->n * sizeof r->targets[0]);
+            memcpy(r->index + at, b->index, b->n * sizeof *r->index);
+            for (size_t i = 0; i < b->n; i++) {
+                if (o.recipes)
+                    follow(f, &o, b, i, r->images[at + i]);
+                else
+                    memcpy(r->images[at + i], b->images + i * 3072, sizeof r->images[0]);
+            }
+        }
+        sl_loader_destroy(loader);
+    }
+}
+
+/* However a batch is divided among processes, its rows are the same; as recipes, too. */
+static void test_parts_of_a_batch(void **state)
+{
+    const fixture *f = *state;
+    static const size_t parts[][4] = { { 4, 8 }, { 1, 8 }, { 2, 5, 8 }, { 7, 8 } };
+    recording *want = calloc(1, sizeof *want), *got = malloc(sizeof *got);
+    assert_non_null(want);
+    assert_non_null(got);
+    for (int way = 0; way < 4; way++) {
+        sl_loader_options o = way & 1 ? all_of_it(2) : training(2);
+        sl_loader *loader = create(f, NULL, 0, &o);
+        record(loader, 4, 0, want);
+        sl_loader_destroy(loader);
+        o.recipes = way & 2;
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+            memset(got, 0, sizeof *got);
+            record_parts(f, o, parts[i], got);
+            assert_memory_equal(got, want, sizeof *got);
+        }
+    }
+    free(want);
+    free(got);
+}
+
+/* The first part has the images that there are, the second none. */
+static void test_parts_of_a_short_batch(void **state)
+{
+    const fixture *f = *state;
+    sl_loader_options o = all_of_it(1);
+    o.drop_last = false;
+    for (o.first_row = 0; o.first_row < BATCH; o.first_row += 7) {
+        o.rows = o.first_row ? 1 : 7;
+        sl_loader *loader = create(f, NULL, 0, &o);
+        start(loader, 1, N / BATCH);
+        const sl_batch *b = next(loader);
+        assert_int_equal(b->n, o.first_row ? 0 : N % BATCH);
+        assert_null(next(loader));
+        sl_loader_destroy(loader);
+    }
+}
+
 static unsigned long allocations(const fixture *f, const sl_loader_options *o)
 {
     sl_loader *loader = NULL;
@@ -315,7 +398,7 @@ static unsigned long allocations(const fixture *f, const sl_loader_options *o)
     return n - 1;
 }
 
-/* What mixup needs beside isn't there without it: three more arrays in each of three slots. */
+/* What mixup needs beside isn't there without it: four more arrays in each of three slots. */
 static void test_costs_nothing_when_off(void **state)
 {
     const fixture *f = *state;
@@ -324,7 +407,7 @@ static void test_costs_nothing_when_off(void **state)
     others.mixup = 0;
     const unsigned long n = allocations(f, &plain);
     assert_int_equal(allocations(f, &others), n);
-    assert_int_equal(allocations(f, &mixed), n + 9);
+    assert_int_equal(allocations(f, &mixed), n + 12);
 }
 
 static void test_refuses(void **state)
@@ -341,6 +424,11 @@ static void test_refuses(void **state)
                  &err, "index 0 is -1");
     expect_error(sl_loader_create(&loader, f->set, f->targets, bad, 1, &o, &err), SL_EINVAL, &err,
                  "1 images don't fill one batch of 8");
+    o.first_row = 7;
+    o.rows = 2;
+    expect_error(sl_loader_create(&loader, f->set, f->targets, NULL, 0, &o, &err), SL_EINVAL, &err,
+                 "rows 7 to 9 of a batch of 8");
+    o = training(1);
     o.threads = 0;
     expect_error(sl_loader_create(&loader, f->set, f->targets, NULL, 0, &o, &err), SL_EINVAL, &err,
                  "threads 0");
@@ -390,6 +478,8 @@ int main(void)
         cmocka_unit_test(test_batch_is_the_readers),
         cmocka_unit_test(test_cutout_and_sampled_labels),
         cmocka_unit_test(test_mixup),
+        cmocka_unit_test(test_parts_of_a_batch),
+        cmocka_unit_test(test_parts_of_a_short_batch),
         cmocka_unit_test(test_costs_nothing_when_off),
         cmocka_unit_test(test_refuses),
     };
