@@ -122,7 +122,7 @@ static sl_status assemble_batch(sl_evaluator *e, sl_device_images *kept, size_t 
 {
     for (int i = 0; i < n; i++)
         e->recipes[i] = (sl_image_recipe){ .image = (uint32_t)first + (uint32_t)i };
-    return sl_plan_assemble(e->plan, kept, e->recipes, (size_t)n, NULL, 0, n, err);
+    return sl_plan_assemble(e->plan, kept, e->recipes, (size_t)n, NULL, 1, n, err);
 }
 
 /* kept: the set on the device, or NULL. */

@@ -77,6 +77,7 @@
 
 #include "base/host_device.h"
 #include "base/image_recipe.h"
+#include "base/processes.h"
 #include "nn/tally.h"
 #include <softlabel/error.h>
 #include <stdbool.h>
@@ -267,6 +268,7 @@ typedef struct sl_kernel sl_kernel; /* likewise, sl_kernel_base */
 typedef struct sl_optimizer_update sl_optimizer_update; /* nn/optimizer.h */
 typedef struct sl_recording sl_recording;
 typedef struct sl_mark sl_mark;
+typedef struct sl_device_sum sl_device_sum;
 typedef struct {
     sl_status (*allocate)(sl_device *dev, void **out, size_t bytes, sl_error *err); /* zeros */
     void (*release)(sl_device *dev, void *memory, size_t bytes); /* as allocated; NULL too */
@@ -280,8 +282,13 @@ typedef struct {
     /* Makes a batch there, and sl_tally_add there: all pointers are to that memory. */
     sl_status (*assemble)(sl_device *dev, const sl_assembly *assembly, sl_error *err);
     sl_status (*tally)(sl_device *dev, const sl_tally_step *step, sl_error *err);
-    /* Optional: what load and run are asked for from begin to end is not done but kept, to be done
-     * at once by every replay, on the same memory. */
+    /* Optional: nn/collective.h on arrays there. */
+    sl_status (*sum_open)(sl_device *dev, sl_device_sum **out, sl_processes *processes, float share,
+                          sl_error *err);
+    sl_status (*sum)(sl_device_sum *sum, float *values, size_t n, sl_error *err);
+    void (*sum_close)(sl_device_sum *sum);
+    /* Optional: what load, run and sum are asked for from begin to end is not done but kept, to be
+     * done at once by every replay, on the same memory. */
     sl_status (*record_begin)(sl_device *dev, sl_error *err);
     sl_status (*record_end)(sl_device *dev, sl_recording **out, sl_error *err);
     sl_status (*replay)(sl_recording *recording, sl_error *err);

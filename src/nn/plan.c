@@ -14,8 +14,9 @@ struct sl_plan {
     int batch;          /* what the caller may give at once */
     sl_params *params;  /* borrowed */
     sl_region places[SL_PLACE_COUNT], scratch, tally;
-    sl_region state[2]; /* around the optimizer's arrays, from the first update on */
-    bool state_pushed;  /* the device has what the host has, or newer */
+    sl_region state[2];        /* around the optimizer's arrays, from the first update on */
+    bool state_pushed;         /* the device has what the host has, or newer */
+    sl_collective *collective; /* or NULL; borrowed */
     sl_recording *recording;
     bool warm;           /* has run once, so that nothing is set up while a recording is made */
     sl_stopwatch *watch; /* while profiling: marks before what is loaded, then around each step */
@@ -276,6 +277,20 @@ static sl_status read_watch(sl_plan *plan, sl_error *err)
     return st;
 }
 
+/* What a part of the batch has found becomes what the whole has. */
+static sl_status sum_over_processes(sl_plan *plan, sl_error *err)
+{
+    const sl_place places[] = { SL_PLACE_GRADIENTS, SL_PLACE_BUFFERS };
+    const int n = plan->program.options.mode == SL_MODE_TRAIN ? 2 : 1;
+    sl_status st = SL_OK;
+    for (int i = 0; i < n && !st; i++) {
+        const sl_region *at = &plan->places[places[i]];
+        st = sl_collective_sum(plan->collective, (float *)(void *)at->device,
+                               at->bytes / sizeof(float), err);
+    }
+    return st ? sl_error_at(err, st, "sum over processes") : SL_OK;
+}
+
 /* All steps once; in gradient modes, whose parameters change from pass to pass, with what they
  * have packed of them. */
 static sl_status pass(sl_plan *plan, sl_error *err)
@@ -293,6 +308,8 @@ static sl_status pass(sl_plan *plan, sl_error *err)
         else
             st = mark(plan, i + 2, err);
     }
+    if (!st && plan->collective)
+        st = sum_over_processes(plan, err);
     return st || !plan->watch ? st : read_watch(plan, err);
 }
 
@@ -370,6 +387,11 @@ sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, float *logi
         left -= count;
     }
     return st;
+}
+
+void sl_plan_sum_over(sl_plan *plan, sl_collective *collective)
+{
+    plan->collective = collective;
 }
 
 sl_status sl_plan_assemble(sl_plan *plan, sl_device_images *images, const sl_image_recipe *recipes,

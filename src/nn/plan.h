@@ -7,6 +7,7 @@
 #define NN_PLAN_H
 
 #include "nn/backend.h"
+#include "nn/collective.h"
 #include "nn/device_images.h"
 #include "nn/optimizer.h"
 #include "nn/params.h"
@@ -51,6 +52,11 @@ SL_CHECK sl_status sl_plan_forward(sl_plan *plan, const float *images, int n, fl
 SL_CHECK sl_status sl_plan_step(sl_plan *plan, const float *images, const float *targets,
                                 float *losses, float *logits, float *input_grad, sl_error *err);
 float *sl_plan_gradients(sl_plan *plan);
+
+/* From now on each pass ends with two sums over processes (borrowed until destroy): of gradients
+ * and, in SL_MODE_TRAIN, of running statistics, which so become the mean over processes. All must
+ * then take the same passes. To be called before the first. */
+void sl_plan_sum_over(sl_plan *plan, sl_collective *collective);
 
 /* Makes the next pass's n images on the plan's device, from what that keeps
  * (sl_device_images_assemble): sl_plan_step or

@@ -14,10 +14,12 @@ static sl_status check(cudaError_t error, sl_error *err)
                  : SL_OK;
 }
 
-/* The GPU's number; "" is the first. */
-static sl_status parse_number(const char *spec, int *out, sl_error *err)
+/* The GPU's number; "" is the first. After a plus, it is counted around those that there are. */
+static sl_status parse_number(const char *spec, int *out, bool *around, sl_error *err)
 {
     char *end = NULL;
+    *around = *spec == '+';
+    spec += *around;
     long n = *spec ? strtol(spec, &end, 10) : 0;
     if (n < 0 || n > 1000 || (end && (*end || end == spec || *spec < '0' || *spec > '9')))
         return sl_error_set(err, SL_EINVAL, "device 'cuda:%.40s', expected a number from 0", spec);
@@ -38,13 +40,15 @@ static const char *no_gpu(cudaError_t failed)
                                                                        : cudaGetErrorString(failed);
 }
 
-static sl_status choose_gpu(int number, sl_error *err)
+static sl_status choose_gpu(int number, bool around, sl_error *err)
 {
     int count = 0, major = 0;
     cudaError_t failed = cudaGetDeviceCount(&count);
     if (failed || count == 0)
         return sl_error_set(err, SL_EUNSUPPORTED, "device 'cuda' needs an NVIDIA GPU: %s",
                             no_gpu(failed));
+    if (around)
+        number %= count;
     if (number >= count)
         return sl_error_set(err, SL_EINVAL, "there is no GPU %d, this machine has %d of them",
                             number, count);
@@ -84,10 +88,11 @@ static sl_status device_open(sl_device **out, const char *spec, int threads, sl_
     sl_cuda_device *dev = NULL;
     cudaStream_t stream = NULL;
     int number = 0;
+    bool around;
     *out = NULL;
-    sl_status st = parse_number(spec, &number, err);
+    sl_status st = parse_number(spec, &number, &around, err);
     if (!st)
-        st = choose_gpu(number, err);
+        st = choose_gpu(number, around, err);
     if (!st)
         st = sl_alloc(&dev, 1, sizeof *dev, err);
     if (st)

@@ -83,6 +83,12 @@ typedef struct {
 SL_CHECK sl_status sl_cudnn_plan_create(sl_cudnn_plan *out, const sl_cuda_context *context,
                                         const sl_cuda_conv_shape *shape, sl_error *err);
 
+/* sl_device_memory's sums: nccl.c, in builds with NCCL. */
+SL_CHECK sl_status sl_nccl_open(sl_device *dev, sl_device_sum **out, sl_processes *processes,
+                                float share, sl_error *err);
+SL_CHECK sl_status sl_nccl_sum(sl_device_sum *sum, float *values, size_t n, sl_error *err);
+void sl_nccl_close(sl_device_sum *sum);
+
 extern const sl_device_memory sl_cuda_memory;     /* memory.c */
 extern const sl_cuda_kernels sl_cuda_gpu_kernels; /* kernels.cu */
 

@@ -192,6 +192,11 @@ const sl_device_memory sl_cuda_memory = {
     .update = update,
     .assemble = assemble,
     .tally = tally,
+#ifdef SL_NCCL_LIBRARY
+    .sum_open = sl_nccl_open,
+    .sum = sl_nccl_sum,
+    .sum_close = sl_nccl_close,
+#endif
     .record_begin = record_begin,
     .record_end = record_end,
     .replay = replay,
