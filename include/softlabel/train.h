@@ -9,13 +9,20 @@
  * A run that was killed, at any moment, goes on when started again with the same options, and ends
  * with the same bits as one that wasn't. Starting a finished run does nothing. One process at a
  * time works in a folder. These functions use the calling thread, options->threads compute threads
- * and a loader thread. */
+ * and a loader thread.
+ *
+ * Several processes can train one model: all call the function, with the same options. Each
+ * computes its part of every batch, whose images are those of a run by one process; batch norm sees
+ * the part alone, and its running statistics are the mean over processes. Rank 0 scores and works
+ * in the folder. A failure that sl_processes_failed_together doesn't know of leaves the others
+ * waiting. */
 #ifndef SOFTLABEL_TRAIN_H
 #define SOFTLABEL_TRAIN_H
 
 #include <softlabel/dataset.h>
 #include <softlabel/error.h>
 #include <softlabel/log.h>
+#include <softlabel/processes.h>
 #include <stdint.h>
 
 /* Strings are borrowed. An unset number is 0 or, where 0 has a meaning, NaN; an unset string NULL.
@@ -43,13 +50,14 @@ typedef struct {
     const char *precision; /* "f32", "bf16": of activations and their gradients */
     int threads;           /* >= 1 */
     int save_every;        /* steps between saves within an epoch; 0: every five minutes */
+    sl_processes *processes; /* borrowed; NULL: this one alone */
 } sl_train_options;
 SL_API sl_train_options sl_train_options_default(void);
 
 /* Pretrains with SGD (Nesterov momentum 0.9) on data's training set, scoring the test set after
  * each epoch; ends with out/model.safetensors. data and options are borrowed; progress may be NULL.
  *
- * SL_EINVAL        an option is impossible
+ * SL_EINVAL        an option is impossible, or there are more processes than images in a batch
  * SL_EMISMATCH     the folder's run was begun with other options or data, one of which is named
  * SL_EIO           the folder can't be written, or another process works in it
  * SL_EDIVERGED     a loss or weight is no longer finite; the last good state is kept
@@ -79,6 +87,7 @@ typedef struct {
     const char *precision; /* "f32", "bf16" */
     int threads;
     int save_every;
+    sl_processes *processes;
 } sl_finetune_options;
 SL_API sl_finetune_options sl_finetune_options_default(void);
 

@@ -75,6 +75,7 @@ typedef struct {
     const char *device;    /* --device cpu|ref|cuda[:N], for sl_device_open */
     const char *precision; /* --precision f32|bf16, for sl_dtype_parse */
     bool bf16;             /* set before cli_parse: this command can compute in bfloat16 */
+    bool together;         /* likewise: several processes (cli/launch.h) can run it as one */
     bool json;             /* --json: the results as JSON on stdout */
     bool quiet;            /* --quiet: no talk and no progress */
     cli_console console;
@@ -114,7 +115,7 @@ void cli_console_start(cli_console *console, bool quiet);
 void cli_console_stop(cli_console *console); /* removes the bar */
 
 /* Opens the data folder that --data or the usual places give; see sl_data_open. What it has to
- * unpack goes beside the program. */
+ * unpack goes beside the program; of several processes, the first unpacks, then the others open. */
 SL_CHECK sl_status cli_data_open(sl_data **out, const cli_options *options, sl_error *err);
 /* That folder beside the program; size >= PATH_MAX. */
 void cli_unpack_folder(char *out, size_t size);

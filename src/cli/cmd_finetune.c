@@ -1,5 +1,6 @@
 /* softlabel finetune: go on training a classifier with human distributions, or hard labels. */
 #include "base/json.h"
+#include "cli/launch.h"
 #include "cli/training_options.h"
 #include "report/run_result.h"
 #include <softlabel/train.h>
@@ -161,6 +162,7 @@ static sl_status finetune(options *all, sl_error *err)
     sl_status st = SL_OK;
     if (all->resume) {
         st = sl_finetune_options_read(&all->o, all->o.out, &keep, err);
+        st = sl_processes_agree(cli_processes(), st, NULL, err);
         if (!st && !all->common.data)
             all->common.data = sl_run_options_data_folder(keep);
     } else {
@@ -169,11 +171,12 @@ static sl_status finetune(options *all, sl_error *err)
         all->o.precision = all->common.precision;
         all->o.threads = all->common.threads;
     }
+    all->o.processes = cli_processes();
     if (!st)
         st = cli_data_open(&data, &all->common, err);
     if (!st)
         st = sl_finetune(&all->o, data, cli_progress, &all->common.console, err);
-    if (!st)
+    if (!st && sl_processes_leads(all->o.processes))
         st = show(all, err);
     sl_data_close(data);
     sl_run_options_free(keep);
@@ -188,7 +191,9 @@ int cmd_finetune(const cli_command *self, int argc, char **argv)
     static const struct argp argp = { .options = option_list,
                                       .parser = parse,
                                       .args_doc = "MODEL" };
-    options all = { .common.bf16 = true, .o = sl_finetune_options_default() };
+    options all = { .common.bf16 = true,
+                    .common.together = true,
+                    .o = sl_finetune_options_default() };
     sl_error err;
     int code = cli_parse(self, &argp, argc, argv, &all);
     if (code)

@@ -1,5 +1,6 @@
 /* softlabel train: pretrain a classifier. */
 #include "base/json.h"
+#include "cli/launch.h"
 #include "cli/training_options.h"
 #include "report/run_result.h"
 #include <softlabel/train.h>
@@ -143,6 +144,7 @@ static sl_status train(options *all, sl_error *err)
     sl_status st = SL_OK;
     if (all->resume) {
         st = sl_train_options_read(&all->o, all->o.out, &keep, err);
+        st = sl_processes_agree(cli_processes(), st, NULL, err);
         if (!st && !all->common.data)
             all->common.data = sl_run_options_data_folder(keep);
     } else {
@@ -151,11 +153,12 @@ static sl_status train(options *all, sl_error *err)
         all->o.precision = all->common.precision;
         all->o.threads = all->common.threads;
     }
+    all->o.processes = cli_processes();
     if (!st)
         st = cli_data_open(&data, &all->common, err);
     if (!st)
         st = sl_train(&all->o, data, cli_progress, &all->common.console, err);
-    if (!st)
+    if (!st && sl_processes_leads(all->o.processes))
         st = show(all, err);
     sl_data_close(data);
     sl_run_options_free(keep);
@@ -172,7 +175,7 @@ int cmd_train(const cli_command *self, int argc, char **argv)
                "instead, by the options above; with other --epochs, milestones and warm-up keep "
                "their share. The optimizer is SGD with Nesterov's momentum, 0.9.",
     };
-    options all = { .common.bf16 = true, .o = sl_train_options_default() };
+    options all = { .common.bf16 = true, .common.together = true, .o = sl_train_options_default() };
     all.o.targets = NULL; /* not given */
     sl_error err;
     int code = cli_parse(self, &argp, argc, argv, &all);

@@ -1,6 +1,7 @@
 /* The options that commands share, strict reading of values, and a command's end. */
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/launch.h"
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -153,12 +154,13 @@ static error_t parse_root(int key, char *text, struct argp_state *state)
     return 0;
 }
 
+/* CPUs that this process may use; a part of them where others started with it use them, too. */
 static int usable_cpus(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set))
         return 1;
-    int n = CPU_COUNT(&set);
+    int n = CPU_COUNT(&set) / sl_processes_sharing(cli_processes());
     return n < 1 ? 1 : n;
 }
 
@@ -166,6 +168,14 @@ int cli_parse(const cli_command *command, const struct argp *argp, int argc, cha
               void *input)
 {
     cli_options *o = input;
+    const int n = sl_processes_size(cli_processes());
+    if (n > 1 && !o->together) {
+        fprintf(stderr,
+                "%s: runs in one process, but %d were started together; several can train, or "
+                "finetune without --grid\n",
+                argv[0], n);
+        return CLI_USAGE;
+    }
     o->threads = usable_cpus();
     o->device = "cpu";
     o->precision = "f32";
@@ -209,7 +219,15 @@ sl_status cli_data_open(sl_data **out, const cli_options *options, sl_error *err
 {
     char folder[PATH_MAX];
     cli_unpack_folder(folder, sizeof folder);
-    return sl_data_open(out, options->data, folder, err);
+    *out = NULL;
+    sl_processes *p = cli_processes();
+    sl_status st = SL_OK;
+    if (sl_processes_leads(p))
+        st = sl_data_open(out, options->data, folder, err);
+    st = sl_processes_agree(p, st, NULL, err);
+    if (!st && !sl_processes_leads(p))
+        st = sl_data_open(out, options->data, folder, err);
+    return sl_processes_agree(p, st, NULL, err);
 }
 
 void cli_print_json(json_t *json)
@@ -230,9 +248,12 @@ int cli_end(cli_options *options, sl_status st, const sl_error *err)
 {
     cli_console_stop(&options->console);
     if (st) {
+        const int code = st == SL_EINVAL ? CLI_USAGE : CLI_FAILED;
         fflush(stdout);
+        cli_speak_alone();
         cli_print_error(err);
-        return st == SL_EINVAL ? CLI_USAGE : CLI_FAILED;
+        cli_end_others(code);
+        return code;
     }
     if (fflush(stdout) || ferror(stdout)) {
         fprintf(stderr, "softlabel: standard output: %s\n", strerror(errno));

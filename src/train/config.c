@@ -33,7 +33,11 @@ static sl_status add_settings(json_t *config, const sl_config_parts *p, sl_error
         st = put_string(settings, "command", p->command, err);
     if (!st)
         st = put_string(settings, "version", SL_VERSION, err);
-    return st ? st : sl_fields_to_json(p->fields, p->options, settings, err);
+    if (!st)
+        st = sl_fields_to_json(p->fields, p->options, settings, err);
+    if (!st && p->processes > 1)
+        st = put(settings, "processes", json_integer(p->processes), err);
+    return st;
 }
 
 static sl_status add_model(json_t *config, const sl_config_parts *p, sl_error *err)

@@ -17,9 +17,11 @@ typedef struct {
     sl_data *data;
     const sl_score_sets *sets;
     const sl_targets *labels; /* of a file, that are trained on; or NULL */
+    int processes;            /* >= 1, that train together */
 } sl_config_parts;
 
-/* {"format", "settings": {"command", "version", fields..}, "model": {"name", "architecture",
+/* {"format", "settings": {"command", "version", fields..,
+ * "processes" where there are several}, "model": {"name", "architecture",
  * "parameters", "checkpoint_sha256"}, "data": {"kind", "note", hash by name..}, "places": {..}} */
 SL_CHECK sl_status sl_config_create(json_t **out, const sl_config_parts *parts, sl_error *err);
 

@@ -288,7 +288,7 @@ static sl_status prepare(finetuning *f, sl_data *data, sl_progress_fn *progress,
     if (!st)
         st = read_data(f, data, err);
     if (!st)
-        st = sl_device_open(&f->device, f->o.device, f->o.threads, err);
+        st = sl_device_open_local(&f->device, f->o.device, f->o.threads, f->o.processes, err);
     if (!st)
         st = sl_evaluator_create(&f->evaluator, f->model, f->device, EVALUATION_BATCH, f->dtype,
                                  progress, user, err);
@@ -311,6 +311,7 @@ static sl_status open_loop(finetuning *f, sl_progress_fn *progress, void *user, 
         .optimizer = sl_optimizer_adam(f->o.weight_decay),
         .schedule = { .kind = SL_SCHEDULE_CONSTANT, .lr = f->o.lr, .epochs = f->o.epochs },
         .save_every = (uint64_t)f->o.save_every,
+        .processes = f->o.processes,
         .columns = columns,
         .n_columns = N_COLUMNS,
         .best_column = loss_column(f->kind->rule->score),
@@ -324,7 +325,8 @@ static sl_status open_loop(finetuning *f, sl_progress_fn *progress, void *user, 
     return sl_loop_create(&f->loop, &o, err);
 }
 
-/* The folder; last of all, so that a mistake leaves none behind. */
+/* The folder; last of all, when all processes have come so far, so that a mistake leaves none
+ * behind. */
 static sl_status open_run(finetuning *f, sl_data *data, sl_error *err)
 {
     const sl_config_parts parts = {
@@ -336,10 +338,12 @@ static sl_status open_run(finetuning *f, sl_data *data, sl_error *err)
         .checkpoint = f->o.model,
         .data = data,
         .sets = &f->sets,
+        .processes = sl_processes_size(f->o.processes),
     };
     sl_status st = sl_config_create(&f->config, &parts, err);
 
-    return st ? st : sl_run_open(&f->run, f->o.out, f->config, err);
+    st = sl_processes_agree(f->o.processes, st, NULL, err);
+    return st ? st : sl_run_open(&f->run, f->o.out, f->config, f->o.processes, err);
 }
 
 /* With "ends", the best epoch's row lacks the 50k: only now it is known which it is. */
@@ -445,6 +449,7 @@ sl_status sl_finetune(const sl_finetune_options *options, sl_data *data, sl_prog
 
     if (!st)
         st = open_loop(&f, progress, user, err);
+    st = sl_processes_agree(f.o.processes, st, NULL, err);
     if (!st)
         st = open_run(&f, data, err);
     if (st)
@@ -456,8 +461,11 @@ sl_status sl_finetune(const sl_finetune_options *options, sl_data *data, sl_prog
     st = sl_loop_enter(f.loop, f.run, err);
     if (!st)
         st = sl_loop_run(f.loop, err);
-    if (!st)
+    if (st)
+        goto done;
+    if (sl_processes_leads(f.o.processes))
         st = finish(&f, err);
+    st = sl_processes_agree(f.o.processes, st, NULL, err);
 done:
     release(&f);
     return st;

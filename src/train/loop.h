@@ -2,7 +2,13 @@
  * epoch kept, the state saved so that a killed run goes on as if nothing had happened.
  *
  * At an epoch's end the order is: score, save the state, then rewrite metrics.csv and append the
- * event. So whatever a kill leaves behind, the files follow from the state. */
+ * event. So whatever a kill leaves behind, the files follow from the state.
+ *
+ * Several processes run the same loop side by side, each on its part of every batch. Gradients are
+ * summed within a pass; at the end of each step all agree on whether one failed, is to stop or to
+ * save. Rank 0 alone scores and writes, while the others wait. All functions but create, amend and
+ * destroy are for all processes to call. A failure that the others can't be told of, since they may
+ * wait within a pass for the process that has it, is returned without an agreement. */
 #ifndef TRAIN_LOOP_H
 #define TRAIN_LOOP_H
 
@@ -32,11 +38,13 @@ typedef struct {
     const sl_targets *targets;
     const int64_t *indices; /* the images to train on; NULL: all */
     size_t n_indices;
-    sl_loader_options loader; /* its batch_size is the step's; the rest is set as training has it */
+    sl_loader_options loader; /* its batch_size is the step's, of all processes together; the rest
+                                 is set as training has it */
 
     sl_optimizer_options optimizer;
     sl_schedule schedule;
     uint64_t save_every; /* steps between saves within an epoch; 0: every few minutes */
+    sl_processes *processes;
 
     const char *const *columns; /* of the metrics; the first is "epoch" */
     int n_columns;
@@ -55,7 +63,7 @@ typedef struct {
 typedef struct sl_loop sl_loop;
 
 /* Prepares training, so that what is impossible shows before a folder is made. SL_EINVAL when an
- * epoch has no whole batch. */
+ * epoch has no whole batch, or a batch less images than there are processes. */
 SL_CHECK sl_status sl_loop_create(sl_loop **out, const sl_loop_options *options, sl_error *err);
 /* Moves into the run's folder (borrowed until destroy), going on from its state if there is one. */
 SL_CHECK sl_status sl_loop_enter(sl_loop *loop, sl_run *run, sl_error *err);
@@ -64,6 +72,7 @@ SL_CHECK sl_status sl_loop_enter(sl_loop *loop, sl_run *run, sl_error *err);
 SL_CHECK sl_status sl_loop_run(sl_loop *loop, sl_error *err);
 /* Writes what the caller changed in the log's row (by sl_metrics_log_row) to the files. */
 SL_CHECK sl_status sl_loop_amend(sl_loop *loop, size_t row, sl_error *err);
+/* Log and best are rank 0's. */
 const sl_train_state *sl_loop_state(const sl_loop *loop);
 void sl_loop_destroy(sl_loop *loop); /* NULL is fine */
 

@@ -1,6 +1,7 @@
 #include "train/run.h"
 
 #include "base/file.h"
+#include "base/processes.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -70,10 +71,11 @@ static void remove_temporaries(const char *folder)
     closedir(dir);
 }
 
-static const char *value_text(const json_t *value, char *buffer, size_t size)
+/* A run by one process says nothing of processes. */
+static const char *value_text(const char *key, const json_t *value, char *buffer, size_t size)
 {
     if (!value)
-        return "nothing";
+        return strcmp(key, "processes") == 0 ? "1" : "nothing";
     memset(buffer, 0, size); /* what doesn't fit is left out, without an end */
     json_dumpb(value, buffer, size - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
     return buffer;
@@ -98,8 +100,8 @@ static sl_status compare_section(json_t *was, json_t *now, sl_error *err)
             return sl_error_set(err, SL_EMISMATCH,
                                 "this run was begun with '%s' %s, not %s; repeat its options or "
                                 "use another folder",
-                                key, value_text(a, was_text, sizeof was_text),
-                                value_text(b, now_text, sizeof now_text));
+                                key, value_text(key, a, was_text, sizeof was_text),
+                                value_text(key, b, now_text, sizeof now_text));
         }
     }
     return SL_OK;
@@ -155,40 +157,49 @@ static sl_status set_paths(sl_run *run, const char *folder, sl_error *err)
     return st;
 }
 
-sl_status sl_run_open(sl_run **out, const char *folder, const json_t *config, sl_error *err)
+/* Rank 0's part of opening. */
+static sl_status own_folder(sl_run *run, const json_t *config, sl_error *err)
 {
-    sl_run *run = NULL;
     const char *checkpoints;
-    sl_status st;
+    sl_status st = sl_run_path(run, &checkpoints, "checkpoints", err);
 
-    *out = NULL;
-    st = sl_alloc(&run, 1, sizeof *run, err);
-    if (st)
-        return st;
-    run->lock = -1;
-    st = set_paths(run, folder, err);
-    if (!st)
-        st = sl_run_path(run, &checkpoints, "checkpoints", err);
     if (!st)
         st = sl_make_directories(checkpoints, err);
     if (!st)
         st = take_lock(run, err);
     if (st)
-        goto done;
-    remove_temporaries(folder);
+        return st;
+    remove_temporaries(run->folder);
     remove_temporaries(checkpoints);
     st = settle_config(run, config, err);
     if (st)
-        goto done;
+        return st;
     run->finished = sl_file_exists(run->result);
-    if (run->finished)
-        st = remove_state(run, err); /* a kill may have come between the result and this */
+    return run->finished ? remove_state(run, err) /* a kill may have come between the two */
+                         : SL_OK;
+}
+
+sl_status sl_run_open(sl_run **out, const char *folder, const json_t *config,
+                      sl_processes *processes, sl_error *err)
+{
+    sl_run *run = NULL;
+    sl_status st;
+
+    *out = NULL;
+    st = sl_alloc(&run, 1, sizeof *run, err);
+    if (!st) {
+        run->lock = -1;
+        st = set_paths(run, folder, err);
+    }
+    if (!st && sl_processes_leads(processes))
+        st = own_folder(run, config, err);
+    st = sl_processes_agree(processes, st, NULL, err);
+    if (!st)
+        st = sl_processes_broadcast(processes, &run->finished, sizeof run->finished, err);
     if (st)
-        goto done;
-    *out = run;
-    run = NULL;
-done:
-    sl_run_close(run);
+        sl_run_close(run);
+    else
+        *out = run;
     return st;
 }
 

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 
 #include <softlabel/error.h>
+#include <softlabel/processes.h>
 #include <stdbool.h>
 
 typedef struct {
@@ -28,9 +29,12 @@ typedef struct {
 /* Makes the folder, or continues in it if config is the one it was begun with. Members of config's
  * "settings", "model" and "data" objects must be equal: SL_EMISMATCH names the first that differs.
  * Other members are for the reader. SL_EIO when another process works in the folder. What a
- * killed process left half-written is removed. */
+ * killed process left half-written is removed.
+ *
+ * All of processes must call it (NULL: this one alone). Rank 0 owns the folder; the others touch
+ * nothing in it, and share what comes of it. */
 SL_CHECK sl_status sl_run_open(sl_run **out, const char *folder, const json_t *config,
-                               sl_error *err);
+                               sl_processes *processes, sl_error *err);
 void sl_run_close(sl_run *run); /* NULL is fine */
 
 /* Does a process work in this folder? */

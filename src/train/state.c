@@ -72,6 +72,37 @@ static sl_status cells_from_json(sl_metrics_log *log, const json_t *cells, sl_er
     return SL_OK;
 }
 
+/* The tallies of the processes behind the first: [loss, hits, ...]. */
+static json_t *tallies_to_json(const sl_train_state *s)
+{
+    json_t *list = json_array();
+
+    for (int i = 1; i < s->processes; i++)
+        if (json_array_append_new(list, json_real(s->tallies[i].loss)) ||
+            json_array_append_new(list, json_integer((json_int_t)s->tallies[i].hits))) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
+static sl_status tallies_from_json(sl_train_state *s, const json_t *list, sl_error *err)
+{
+    if (json_array_size(list) != 2 * (size_t)(s->processes - 1))
+        return sl_error_set(err, SL_EFORMAT, "tallies of %zu processes, expected %d",
+                            1 + json_array_size(list) / 2, s->processes);
+    s->tallies[0] = s->sums.tally;
+    for (int i = 1; i < s->processes; i++) {
+        const json_t *loss = json_array_get(list, 2 * (size_t)i - 2);
+        const json_t *hits = json_array_get(list, 2 * (size_t)i - 1);
+
+        if (!json_is_number(loss) || !json_is_integer(hits) || json_integer_value(hits) < 0)
+            return sl_error_set(err, SL_EFORMAT, "the tally of process %d isn't two numbers", i);
+        s->tallies[i] = (sl_tally){ json_number_value(loss), (uint64_t)json_integer_value(hits) };
+    }
+    return SL_OK;
+}
+
 /* The state's numbers as JSON text, to be freed; NULL when memory is short. */
 static char *numbers_text(const sl_train_state *s)
 {
@@ -83,7 +114,10 @@ static char *numbers_text(const sl_train_state *s)
                           "best_epoch", s->best_epoch, "seconds", s->seconds, "optimizer_steps",
                           (json_int_t)s->optimizer->steps, "metrics", cells)
               : NULL;
-    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+    json_t *tallies = json && s->processes > 1 ? tallies_to_json(s) : NULL;
+    bool whole = json && (s->processes == 1 ||
+                          (tallies && !json_object_set_new(json, "other_tallies", tallies)));
+    char *text = whole ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
 
     json_decref(json);
     return text;
@@ -122,7 +156,7 @@ static sl_status numbers_from_json(sl_train_state *s, const json_t *json, sl_err
     s->sums.seen = (uint64_t)seen;
     s->best_epoch = (int)best;
     s->optimizer->steps = (uint64_t)steps;
-    return SL_OK;
+    return tallies_from_json(s, json_object_get(json, "other_tallies"), err);
 }
 
 sl_status sl_train_state_write(const sl_train_state *state, const char *path, sl_error *err)

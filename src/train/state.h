@@ -10,8 +10,8 @@
 
 /* Sums over the batches of the epoch under way. */
 typedef struct {
-    sl_tally tally;
-    uint64_t seen;
+    sl_tally tally; /* of this process's parts of them */
+    uint64_t seen;  /* images, of whole batches */
 } sl_epoch_sums;
 
 typedef struct {
@@ -22,6 +22,9 @@ typedef struct {
     double seconds; /* worked on the run so far, in all its processes */
 
     /* What the numbers above are about; borrowed. best may be NULL. */
+    sl_tally *tallies; /* (processes), by rank: added up only where they are looked at, so that
+                          where a run was resumed changes no bit of the sum */
+    int processes;
     sl_metrics_log *log;
     sl_params *params, *best;
     sl_optimizer *optimizer;

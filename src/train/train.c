@@ -260,7 +260,7 @@ static sl_status prepare(pretraining *p, sl_data *data, sl_progress_fn *progress
     if (!st)
         st = sl_dtype_parse(&p->dtype, p->o.precision, err);
     if (!st)
-        st = sl_device_open(&p->device, p->o.device, p->o.threads, err);
+        st = sl_device_open_local(&p->device, p->o.device, p->o.threads, p->o.processes, err);
     if (!st)
         st = sl_evaluator_create(&p->evaluator, p->model, p->device, EVALUATION_BATCH, p->dtype,
                                  progress, user, err);
@@ -280,6 +280,7 @@ static sl_status open_loop(pretraining *p, sl_progress_fn *progress, void *user,
         .optimizer = p->recipe.optimizer,
         .schedule = p->recipe.schedule,
         .save_every = (uint64_t)p->o.save_every,
+        .processes = p->o.processes,
         .columns = columns,
         .n_columns = N_COLUMNS,
         .score = score,
@@ -291,7 +292,8 @@ static sl_status open_loop(pretraining *p, sl_progress_fn *progress, void *user,
     return sl_loop_create(&p->loop, &o, err);
 }
 
-/* The folder; last of all, so that a mistake leaves none behind. */
+/* The folder; last of all, when all processes have come so far, so that a mistake leaves none
+ * behind. */
 static sl_status open_run(pretraining *p, sl_data *data, sl_error *err)
 {
     const sl_config_parts parts = {
@@ -303,11 +305,13 @@ static sl_status open_run(pretraining *p, sl_data *data, sl_error *err)
         .checkpoint = p->o.init,
         .data = data,
         .sets = &p->sets,
+        .processes = sl_processes_size(p->o.processes),
         .labels = p->o.labels ? p->soft : NULL,
     };
     sl_status st = sl_config_create(&p->config, &parts, err);
 
-    return st ? st : sl_run_open(&p->run, p->o.out, p->config, err);
+    st = sl_processes_agree(p->o.processes, st, NULL, err);
+    return st ? st : sl_run_open(&p->run, p->o.out, p->config, p->o.processes, err);
 }
 
 /* model.safetensors and result.json. */
@@ -352,6 +356,7 @@ sl_status sl_train(const sl_train_options *options, sl_data *data, sl_progress_f
 
     if (!st)
         st = open_loop(&p, progress, user, err);
+    st = sl_processes_agree(p.o.processes, st, NULL, err);
     if (!st)
         st = open_run(&p, data, err);
     if (st)
@@ -363,8 +368,11 @@ sl_status sl_train(const sl_train_options *options, sl_data *data, sl_progress_f
     st = sl_loop_enter(p.loop, p.run, err);
     if (!st)
         st = sl_loop_run(p.loop, err);
-    if (!st)
+    if (st)
+        goto done;
+    if (sl_processes_leads(p.o.processes))
         st = finish(&p, err);
+    st = sl_processes_agree(p.o.processes, st, NULL, err);
 done:
     release(&p);
     return st;
