@@ -164,18 +164,38 @@ static int usable_cpus(void)
     return n < 1 ? 1 : n;
 }
 
+static bool refuse_together(const cli_options *o, const char *self)
+{
+    const int n = sl_processes_size(cli_processes());
+    if (n == 1 || o->together)
+        return false;
+    fprintf(stderr,
+            "%s: runs in one process, but %d were started together; several can train, or "
+            "finetune without --grid\n",
+            self, n);
+    return true;
+}
+
+/* Processes may have been given different command lines: one goes on only if all do. */
+static int end_parse(int code)
+{
+    sl_error err;
+    sl_status st = SL_OK;
+    if (code)
+        st = sl_error_set(&err, SL_EINVAL, "its command line is wrong");
+    st = sl_processes_agree(cli_processes(), st, NULL, &err);
+    if (!st || code)
+        return code;
+    cli_print_error(&err);
+    return CLI_USAGE;
+}
+
 int cli_parse(const cli_command *command, const struct argp *argp, int argc, char **argv,
               void *input)
 {
     cli_options *o = input;
-    const int n = sl_processes_size(cli_processes());
-    if (n > 1 && !o->together) {
-        fprintf(stderr,
-                "%s: runs in one process, but %d were started together; several can train, or "
-                "finetune without --grid\n",
-                argv[0], n);
-        return CLI_USAGE;
-    }
+    if (refuse_together(o, argv[0]))
+        return end_parse(CLI_USAGE);
     o->threads = usable_cpus();
     o->device = "cpu";
     o->precision = "f32";
@@ -199,8 +219,9 @@ int cli_parse(const cli_command *command, const struct argp *argp, int argc, cha
     }
     if (e == ENOMEM)
         fprintf(stderr, "%s: out of memory\n", argv[0]);
-    if (e)
-        return e == ENOMEM ? CLI_FAILED : CLI_USAGE;
+    int code = end_parse(e == ENOMEM ? CLI_FAILED : e ? CLI_USAGE : CLI_DONE);
+    if (code)
+        return code;
     cli_console_start(&o->console, o->quiet);
     return CLI_DONE;
 }

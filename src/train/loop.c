@@ -197,6 +197,16 @@ static sl_status step(sl_loop *l, const sl_batch *batch, unsigned *wishes, sl_er
     return sl_together(l->o.processes, st, wishes, err);
 }
 
+static sl_status stop(sl_loop *l, sl_error *err)
+{
+    sl_status st = save(l, err);
+
+    if (st)
+        return st;
+    st = sl_error_set(err, SL_EINTERRUPTED, "stopped; the state is saved");
+    return sl_together(l->o.processes, st, NULL, err);
+}
+
 /* The rest of the epoch under way; ends collected. */
 static sl_status train_epoch(sl_loop *l, sl_error *err)
 {
@@ -217,10 +227,8 @@ static sl_status train_epoch(sl_loop *l, sl_error *err)
         if (st)
             break;
         l->epoch_images += l->o.loader.batch_size;
-        if (wishes & WISH_STOP) {
-            st = save(l, err);
-            return st ? st : sl_error_set(err, SL_EINTERRUPTED, "stopped; the state is saved");
-        }
+        if (wishes & WISH_STOP)
+            return stop(l, err);
         if (wishes & WISH_SAVE)
             st = save(l, err);
     }

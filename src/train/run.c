@@ -71,21 +71,25 @@ static void remove_temporaries(const char *folder)
     closedir(dir);
 }
 
+/* Where two configurations differ first. */
+typedef struct {
+    const char *key; /* borrowed of one of them; NULL: nowhere */
+    char was[96], now[96];
+} difference;
+
 /* A run by one process says nothing of processes. */
-static const char *value_text(const char *key, const json_t *value, char *buffer, size_t size)
+static void value_text(const char *key, const json_t *value, char text[96])
 {
-    if (!value)
-        return strcmp(key, "processes") == 0 ? "1" : "nothing";
-    memset(buffer, 0, size); /* what doesn't fit is left out, without an end */
-    json_dumpb(value, buffer, size - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-    return buffer;
+    memset(text, 0, 96); /* what doesn't fit is left out, without an end */
+    if (value)
+        json_dumpb(value, text, 95, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    else
+        snprintf(text, 96, "%s", strcmp(key, "processes") == 0 ? "1" : "nothing");
 }
 
-/* Whether two sections have the same members. */
-static sl_status compare_section(json_t *was, json_t *now, sl_error *err)
+static void compare_section(json_t *was, json_t *now, difference *out)
 {
     json_t *sides[] = { now, was };
-    char was_text[96], now_text[96];
 
     for (int side = 0; side < 2; side++) {
         const char *key;
@@ -97,20 +101,29 @@ static sl_status compare_section(json_t *was, json_t *now, sl_error *err)
 
             if (a && b && json_equal(a, b))
                 continue;
-            return sl_error_set(err, SL_EMISMATCH,
-                                "this run was begun with '%s' %s, not %s; repeat its options or "
-                                "use another folder",
-                                key, value_text(key, a, was_text, sizeof was_text),
-                                value_text(key, b, now_text, sizeof now_text));
+            out->key = key;
+            value_text(key, a, out->was);
+            value_text(key, b, out->now);
+            return;
         }
     }
-    return SL_OK;
+}
+
+/* In what makes a run. */
+static bool differ(const json_t *was, const json_t *now, difference *out)
+{
+    static const char *const sections[] = { "settings", "model", "data" };
+
+    out->key = NULL;
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0] && !out->key; i++)
+        compare_section(json_object_get(was, sections[i]), json_object_get(now, sections[i]), out);
+    return out->key;
 }
 
 /* Checks an existing config.json against config, or writes it. */
 static sl_status settle_config(sl_run *run, const json_t *config, sl_error *err)
 {
-    static const char *const sections[] = { "settings", "model", "data" };
+    difference d;
     json_t *was;
     sl_status st;
 
@@ -119,11 +132,60 @@ static sl_status settle_config(sl_run *run, const json_t *config, sl_error *err)
     st = sl_json_read(&was, run->config, MAX_CONFIG_BYTES, err);
     if (st)
         return st;
-    for (size_t i = 0; i < sizeof sections / sizeof sections[0] && !st; i++)
-        st = compare_section(json_object_get(was, sections[i]),
-                             json_object_get(config, sections[i]), err);
+    if (differ(was, config, &d)) {
+        st = sl_error_set(err, SL_EMISMATCH,
+                          "this run was begun with '%s' %s, not %s; repeat its options or use "
+                          "another folder",
+                          d.key, d.was, d.now);
+        sl_error_at(err, st, "%s", run->config);
+    }
     json_decref(was);
-    return st ? sl_error_at(err, st, "%s", run->config) : SL_OK;
+    return st;
+}
+
+/* Checks config against that of rank 0. */
+static sl_status check_against_first(const char *text, const json_t *config, sl_error *err)
+{
+    difference d;
+    json_t *first = json_loads(text, 0, NULL);
+    sl_status st = SL_OK;
+
+    if (!first)
+        return sl_error_set(err, SL_ENOMEM, "not enough memory for the configuration");
+    if (differ(first, config, &d))
+        st = sl_error_set(err, SL_EMISMATCH,
+                          "'%s' is %s, but %s in process 1; start all with the same options and "
+                          "data",
+                          d.key, d.now, d.was);
+    json_decref(first);
+    return st;
+}
+
+/* Do all processes have the same configuration? All must call it. */
+static sl_status compare_processes(const json_t *config, sl_processes *processes, sl_error *err)
+{
+    char *text = json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(17)), *first = NULL;
+    size_t size = text ? strlen(text) + 1 : 0;
+    sl_status st =
+        text ? SL_OK : sl_error_set(err, SL_ENOMEM, "not enough memory for the configuration");
+
+    st = sl_processes_agree(processes, st, NULL, err);
+    if (!st)
+        st = sl_processes_broadcast(processes, &size, sizeof size, err);
+    if (st)
+        goto done;
+    st = sl_processes_agree(processes, sl_alloc(&first, size, 1, err), NULL, err);
+    if (st)
+        goto done;
+    if (sl_processes_leads(processes))
+        memcpy(first, text, size);
+    st = sl_processes_broadcast(processes, first, size, err);
+    if (!st)
+        st = sl_processes_agree(processes, check_against_first(first, config, err), NULL, err);
+done:
+    free(first);
+    free(text);
+    return st;
 }
 
 sl_status sl_run_path(sl_run *run, const char **out, const char *name, sl_error *err)
@@ -179,6 +241,14 @@ static sl_status own_folder(sl_run *run, const json_t *config, sl_error *err)
                          : SL_OK;
 }
 
+static sl_status open_by_first(sl_run *run, const json_t *config, sl_processes *processes,
+                               sl_error *err)
+{
+    sl_status st = sl_processes_leads(processes) ? own_folder(run, config, err) : SL_OK;
+
+    return sl_processes_agree(processes, st, NULL, err);
+}
+
 sl_status sl_run_open(sl_run **out, const char *folder, const json_t *config,
                       sl_processes *processes, sl_error *err)
 {
@@ -191,9 +261,11 @@ sl_status sl_run_open(sl_run **out, const char *folder, const json_t *config,
         run->lock = -1;
         st = set_paths(run, folder, err);
     }
-    if (!st && sl_processes_leads(processes))
-        st = own_folder(run, config, err);
     st = sl_processes_agree(processes, st, NULL, err);
+    if (!st && processes)
+        st = compare_processes(config, processes, err);
+    if (!st)
+        st = open_by_first(run, config, processes, err);
     if (!st)
         st = sl_processes_broadcast(processes, &run->finished, sizeof run->finished, err);
     if (st)

@@ -31,8 +31,8 @@ typedef struct {
  * Other members are for the reader. SL_EIO when another process works in the folder. What a
  * killed process left half-written is removed.
  *
- * All of processes must call it (NULL: this one alone). Rank 0 owns the folder; the others touch
- * nothing in it, and share what comes of it. */
+ * All of processes must call it (NULL: this one alone), with the same config: SL_EMISMATCH, too.
+ * Rank 0 owns the folder; the others touch nothing in it, and share what comes of it. */
 SL_CHECK sl_status sl_run_open(sl_run **out, const char *folder, const json_t *config,
                                sl_processes *processes, sl_error *err);
 void sl_run_close(sl_run *run); /* NULL is fine */
