@@ -50,3 +50,33 @@ function(sl_test name)
         ${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}" SKIP_RETURN_CODE 77
                            ENVIRONMENT "OMP_NUM_THREADS=2;OMP_WAIT_POLICY=passive")
 endfunction()
+
+# What tests of several processes find in their environment: they are more than the cores, and all on
+# this machine; Open MPI wants to be told so, and asks root twice.
+set(SL_MPI_ENVIRONMENT
+    "OMP_NUM_THREADS=1"
+    "OMP_WAIT_POLICY=passive"
+    "OMPI_MCA_rmaps_base_oversubscribe=1"
+    "OMPI_MCA_btl_vader_single_copy_mechanism=none"
+    "OMPI_ALLOW_RUN_AS_ROOT=1"
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+
+# sl_mpi_test(NAME COUNTS n... SOURCES ... USES ...): one cmocka program, a CTest test for each count
+# of processes that it is started as. Without MPI it is started alone, and says that it skips.
+function(sl_mpi_test name)
+    cmake_parse_arguments(arg "" "" "COUNTS;SOURCES;USES" ${ARGN})
+    add_executable(test_${name} ${arg_SOURCES})
+    set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+    target_link_libraries(test_${name} PRIVATE ${arg_USES} PkgConfig::cmocka)
+    foreach(n ${arg_COUNTS})
+        set(start)
+        if(SL_HAVE_MPI)
+            set(start ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${n})
+        endif()
+        add_test(NAME ${name}_${n} COMMAND ${start} $<TARGET_FILE:test_${name}>)
+        set_tests_properties(
+            ${name}_${n} PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77
+                                    ENVIRONMENT "${SL_MPI_ENVIRONMENT}")
+    endforeach()
+endfunction()

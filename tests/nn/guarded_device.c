@@ -34,13 +34,22 @@ typedef struct {
     sl_kernel *inner;
 } guarded_kernel;
 
-/* A call of run, or of load. */
+struct sl_device_sum {
+    guarded *dev;
+    sl_processes *processes;
+    float share;
+};
+
+/* A call of run, of load, or of sum. */
 typedef struct {
     guarded_kernel *kernel;
     const void *in[SL_OP_MAX_IN];
     void *out[SL_OP_MAX_OUT];
     void *scratch;
     bool load;
+    sl_device_sum *sum; /* or NULL */
+    float *values;
+    size_t n;
 } call;
 
 struct sl_recording {
@@ -160,9 +169,14 @@ static sl_status tally(sl_device *dev, const sl_tally_step *step, sl_error *err)
 
 static sl_status do_call(const call *c, sl_error *err)
 {
-    guarded *g = c->kernel->dev;
+    guarded *g = c->sum ? c->sum->dev : c->kernel->dev;
     const sl_backend *inner = sl_device_backend(g->inner);
     unlock(g);
+    if (c->sum) {
+        sl_status summed = sl_processes_sum(c->sum->processes, c->values, c->n, c->sum->share, err);
+        lock(g);
+        return summed;
+    }
     sl_status st = c->load ? inner->load(c->kernel->inner, c->in, err)
                            : inner->run(c->kernel->inner, c->in, c->out, c->scratch, err);
     lock(g);
@@ -171,16 +185,37 @@ static sl_status do_call(const call *c, sl_error *err)
 
 static sl_status ask(const call *c, sl_error *err)
 {
-    guarded *g = c->kernel->dev;
+    guarded *g = c->sum ? c->sum->dev : c->kernel->dev;
     sl_recording *r = g->recording;
     if (!r) {
-        g->counts.runs += !c->load;
+        g->counts.runs += !c->load && !c->sum;
         return do_call(c, err);
     }
     sl_status st = sl_grow(&r->calls, &r->capacity, r->n + 1, sizeof *r->calls, err);
     if (!st)
         r->calls[r->n++] = *c;
     return st;
+}
+
+static sl_status sum_open(sl_device *dev, sl_device_sum **out, sl_processes *processes, float share,
+                          sl_error *err)
+{
+    *out = NULL;
+    sl_status st = sl_alloc(out, 1, sizeof **out, err);
+    if (!st)
+        **out = (sl_device_sum){ of(dev), processes, share };
+    return st;
+}
+
+static sl_status sum(sl_device_sum *s, float *values, size_t n, sl_error *err)
+{
+    const call c = { .sum = s, .values = values, .n = n };
+    return ask(&c, err);
+}
+
+static void sum_close(sl_device_sum *s)
+{
+    free(s);
 }
 
 static sl_status record_begin(sl_device *dev, sl_error *err)
@@ -252,6 +287,9 @@ static const sl_device_memory guarded_memory = {
     .update = update,
     .assemble = assemble,
     .tally = tally,
+    .sum_open = sum_open,
+    .sum = sum,
+    .sum_close = sum_close,
     .record_begin = record_begin,
     .record_end = record_end,
     .replay = replay,
