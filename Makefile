@@ -19,7 +19,7 @@ demo: ## tune on human labels and on hard labels, print the table (10 minutes on
 	scripts/demo
 
 test: ## all tests under the release and asan presets, and the quick checks of the sources
-	scripts/install-deps build web test
+	scripts/install-deps build web mpi test
 	scripts/test
 
 tsan: ## the tests of our own threads under the thread sanitizer
@@ -41,7 +41,7 @@ format: ## rewrite the C sources in the project's format
 	scripts/format
 
 lint: ## the quick checks, then clang-tidy
-	scripts/install-deps build web test lint
+	scripts/install-deps build web mpi test lint
 	$(call build,debug,,all)
 	scripts/lint
 
