@@ -16,6 +16,9 @@ typedef struct sl_processes sl_processes;
  * environment that it gives them; 1 and 0 without a launcher. */
 SL_API int sl_processes_launched(int *rank);
 
+/* Removes that from the environment: this process goes its own way, and those that it starts. */
+SL_API void sl_processes_forget(void);
+
 /* Meets the others; all must call it, once. *out is NULL where only one was launched.
  * SL_EUNSUPPORTED when several were and this build has no MPI, or not the launcher's. */
 SL_API SL_CHECK sl_status sl_processes_open(sl_processes **out, sl_error *err);

@@ -43,6 +43,14 @@ int sl_processes_launched(int *rank)
     return 1;
 }
 
+void sl_processes_forget(void)
+{
+    for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
+        unsetenv(launchers[i].size);
+        unsetenv(launchers[i].rank);
+    }
+}
+
 sl_status sl_processes_open(sl_processes **out, sl_error *err)
 {
     const int launched = sl_processes_launched(NULL);

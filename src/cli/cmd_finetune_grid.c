@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/grid.h"
 #include <limits.h>
+#include <softlabel/processes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,6 +275,7 @@ int cmd_finetune_grid(int argc, char **argv)
                            .shards = 1 } };
     sl_error err;
     shard_of_environment(&all.g);
+    sl_processes_forget(); /* each does its share of the runs, which are processes by themselves */
     int code = cli_parse(&frame, &argp, argc, argv, &all);
     if (!code)
         code = cli_end(&all.common, run_grid(&all, &err), &err);

@@ -32,25 +32,38 @@ static void silence(void)
     close(nowhere);
 }
 
-int cli_launch(void)
+static int meet(const char *self, bool can, int n)
 {
     sl_error err;
-    int rank;
-
-    if (sl_processes_launched(&rank) == 1)
-        return CLI_DONE;
-    if (rank > 0)
-        silence();
+    if (!can) {
+        fprintf(stderr,
+                "%s: runs in one process, but %d were started together; several can train, "
+                "finetune, or share a grid\n",
+                self, n);
+        return CLI_USAGE;
+    }
     sl_status st = sl_processes_open(&together, &err);
     if (st) {
         cli_print_error(&err);
-        /* A launcher ends all when one fails, maybe before the first has spoken. */
-        if (rank > 0)
-            sleep(2);
         return CLI_FAILED;
     }
     atexit(leave); /* argp exits from --help */
     return CLI_DONE;
+}
+
+int cli_launch(const char *self, bool can)
+{
+    int rank = 0;
+    const int n = sl_processes_launched(&rank);
+
+    if (n == 1)
+        return CLI_DONE;
+    if (rank > 0)
+        silence();
+    int code = meet(self, can, n);
+    if (code && rank > 0)
+        sleep(2); /* a launcher ends all when one fails, maybe before the first has spoken */
+    return code;
 }
 
 static bool is_alone(void)

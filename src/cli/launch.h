@@ -4,9 +4,10 @@
 
 #include <softlabel/processes.h>
 
-/* Meets the other processes and silences all but rank 0: what they all say is said once. Returns
+/* Of several processes, silences all but rank 0: what they all say is said once. They meet if the
+ * command, self, is one that can run in all of them together; else that is refused. Returns
  * CLI_DONE, or what to exit with; a mistake has then been told. */
-int cli_launch(void);
+int cli_launch(const char *self, bool together);
 
 /* Borrowed; NULL where this process is alone. */
 sl_processes *cli_processes(void);

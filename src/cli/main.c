@@ -1,6 +1,5 @@
 /* softlabel, the program: the table of its commands. */
 #include "cli/cli.h"
-#include "cli/launch.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -37,9 +36,6 @@ static const char intro[] =
 
 int main(int argc, char **argv)
 {
-    int alone = cli_launch();
-    if (alone)
-        return alone;
     if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
         printf("softlabel %s\n", SL_VERSION);
         return fflush(stdout) ? CLI_FAILED : CLI_DONE;

@@ -164,18 +164,6 @@ static int usable_cpus(void)
     return n < 1 ? 1 : n;
 }
 
-static bool refuse_together(const cli_options *o, const char *self)
-{
-    const int n = sl_processes_size(cli_processes());
-    if (n == 1 || o->together)
-        return false;
-    fprintf(stderr,
-            "%s: runs in one process, but %d were started together; several can train, or "
-            "finetune without --grid\n",
-            self, n);
-    return true;
-}
-
 /* Processes may have been given different command lines: one goes on only if all do. */
 static int end_parse(int code)
 {
@@ -194,8 +182,9 @@ int cli_parse(const cli_command *command, const struct argp *argp, int argc, cha
               void *input)
 {
     cli_options *o = input;
-    if (refuse_together(o, argv[0]))
-        return end_parse(CLI_USAGE);
+    int alone = cli_launch(argv[0], o->together);
+    if (alone)
+        return alone;
     o->threads = usable_cpus();
     o->device = "cpu";
     o->precision = "f32";
