@@ -76,7 +76,7 @@ function(sl_mpi_test name)
         endif()
         add_test(NAME ${name}_${n} COMMAND ${start} $<TARGET_FILE:test_${name}>)
         set_tests_properties(
-            ${name}_${n} PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77
+            ${name}_${n} PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77 PROCESSORS ${n}
                                     ENVIRONMENT "${SL_MPI_ENVIRONMENT}")
     endforeach()
 endfunction()
