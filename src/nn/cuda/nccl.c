@@ -12,7 +12,7 @@ typedef struct {
     void *shared_object;
     ncclResult_t (*unique_id)(ncclUniqueId *id);
     ncclResult_t (*init_rank)(ncclComm_t *comm, int size, ncclUniqueId id, int rank);
-    ncclResult_t (*abort)(ncclComm_t comm);
+    ncclResult_t (*give_up)(ncclComm_t comm);
     ncclResult_t (*create_scaled_sum)(ncclRedOp_t *op, void *scale, ncclDataType_t type,
                                       ncclScalarResidence_t residence, ncclComm_t comm);
     ncclResult_t (*all_reduce)(const void *from, void *to, size_t n, ncclDataType_t type,
@@ -40,7 +40,7 @@ static bool find_functions(functions *f)
     bool all = true;
     *(void **)&f->unique_id = find(f->shared_object, "ncclGetUniqueId", &all);
     *(void **)&f->init_rank = find(f->shared_object, "ncclCommInitRank", &all);
-    *(void **)&f->abort = find(f->shared_object, "ncclCommAbort", &all);
+    *(void **)&f->give_up = find(f->shared_object, "ncclCommAbort", &all);
     *(void **)&f->create_scaled_sum = find(f->shared_object, "ncclRedOpCreatePreMulSum", &all);
     *(void **)&f->all_reduce = find(f->shared_object, "ncclAllReduce", &all);
     *(void **)&f->error_string = find(f->shared_object, "ncclGetErrorString", &all);
@@ -74,7 +74,7 @@ void sl_nccl_close(sl_device_sum *sum)
         return;
     if (sum->comm) {
         cudaStreamSynchronize(sl_cuda_stream_of(sum->dev));
-        sum->nccl.abort(sum->comm);
+        sum->nccl.give_up(sum->comm);
     }
     if (sum->nccl.shared_object)
         dlclose(sum->nccl.shared_object);
