@@ -54,11 +54,13 @@ static sl_status check(const sl_device_sum *sum, ncclResult_t result, sl_error *
                : sl_error_set(err, SL_EDEVICE, "NCCL failed: %s", sum->nccl.error_string(result));
 }
 
+/* It stays: newer versions have threads that last as long as the process. */
 static sl_status open_library(functions *f, sl_error *err)
 {
-    f->shared_object = dlopen("libnccl.so.2", RTLD_NOW | RTLD_LOCAL);
+    const int how = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE;
+    f->shared_object = dlopen("libnccl.so.2", how);
     if (!f->shared_object)
-        f->shared_object = dlopen(SL_NCCL_LIBRARY, RTLD_NOW | RTLD_LOCAL); /* where it was built */
+        f->shared_object = dlopen(SL_NCCL_LIBRARY, how); /* where it was built */
     if (!f->shared_object || !find_functions(f))
         return sl_error_set(err, SL_EUNSUPPORTED, "several GPUs need NCCL, 2.11 or later: %s",
                             f->shared_object ? "this is an older version"
