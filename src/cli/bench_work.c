@@ -105,8 +105,9 @@ static sl_status train_step(bench_work *w, sl_error *err)
 sl_status bench_work_step(bench_work *w, const bench_options *o, sl_error *err)
 {
     const int n = (int)o->batch;
-    sl_status st =
-        w->kept ? sl_plan_assemble(w->plan, w->kept, w->recipes, NULL, 1, n, err) : SL_OK;
+    sl_status st = w->kept
+                       ? sl_plan_assemble(w->plan, w->kept, w->recipes, (size_t)n, NULL, 1, n, err)
+                       : SL_OK;
     if (st)
         return st;
     return o->mode ? sl_plan_forward(w->plan, w->images, n, w->logits, err) : train_step(w, err);
