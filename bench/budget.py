@@ -5,8 +5,8 @@ For each network and mode, one after the other
   1. softlabel in its fastest precision, and PyTorch's way that is likely to be the fastest;
   2. PyTorch's other ways, and softlabel's other precision;
   3. softlabel's and PyTorch's fastest, and what is within 15 % of them, once more and once more.
-PyTorch's ways run in one process (worker.py); on a processor, where memory is the process's, only the
-first bench/compare's own way of measuring tells whose it is.
+PyTorch's ways run in one process (worker.py); on a processor, where a process's memory is measured,
+each run in a new one.
 """
 import math
 import time
@@ -117,6 +117,8 @@ class Schedule:
             if contender["program"] == "softlabel":
                 result = sampling.run(contender["command"], limit)
             else:
+                if not ways.is_gpu(self.args.device):
+                    self.worker.stop()  # ask starts another one
                 result = self.worker.ask(contender["job"], limit)
             if "lacks" in result:
                 part["untried"].append([text.split(": ")[1], result["lacks"]])
