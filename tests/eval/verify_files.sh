@@ -1,7 +1,6 @@
 #!/bin/sh
-# verify_files.sh PROGRAM DEVICE PRECISION small|published: the verification files beside this
-# script, or the published ones if they lie beside the repository: all of them on cpu, the small
-# networks on the plain loops of ref.
+# verify_files.sh PROGRAM DEVICE PRECISION small|published|some: the verification files beside this
+# script, or the published ones if they lie beside the repository: all, or some small networks.
 set -eu
 cd "$(dirname "$0")"
 if [ "$4" = small ]; then
@@ -14,5 +13,5 @@ if [ ! -f $folder/protocol.json ]; then
     exit 77
 fi
 files="$folder/*.json"
-[ "$2" != ref ] || files="$folder/protocol.json $folder/resnet_basic_20.json $folder/wrn_16_2.json"
+[ "$4" != some ] || files="$folder/protocol.json $folder/resnet_basic_20.json $folder/wrn_16_2.json"
 exec "$1" verify --device "$2" --precision "$3" $files
