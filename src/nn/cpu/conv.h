@@ -27,6 +27,20 @@ static inline size_t sl_cpu_weight_floats(const sl_op *op)
     return (size_t)op->y.c * (size_t)op->x.c * (size_t)op->kernel * (size_t)op->kernel;
 }
 
+/* What a forward residual is laid out as: y, of maybe fewer channels. */
+static inline sl_desc sl_cpu_residual_desc(const sl_op *op)
+{
+    sl_desc d = op->y;
+    d.c = sl_op_residual_c(op);
+    return d;
+}
+
+/* Has load anything to do? Not where run reads the weight, or there is none. */
+static inline bool sl_cpu_conv_loads(const sl_op *op)
+{
+    return op->kind != SL_OP_CONV_BWD_WEIGHTS && !op->weights_vary;
+}
+
 /* Forward and backward data: the slot that has the weight. */
 static_assert((int)SL_CONV_WEIGHT == (int)SL_CONV_BWD_DATA_WEIGHT, "one slot for both");
 enum { SL_CPU_CONV_WEIGHT = SL_CONV_WEIGHT };

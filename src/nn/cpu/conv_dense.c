@@ -45,7 +45,7 @@ static sl_status plan(sl_cpu_kernel *k, size_t *scratch_bytes, sl_error *err)
 {
     const sl_op *op = &k->base.op;
     const shape s = shape_of(op);
-    bool kept = op->kind != SL_OP_CONV_BWD_WEIGHTS && !op->weights_vary;
+    bool kept = sl_cpu_conv_loads(op);
     *scratch_bytes = (s.d_at + (kept ? 0 : s.d)) * sizeof(float);
     return kept ? sl_alloc_aligned(&k->weights, s.d, sizeof *k->weights, err) : SL_OK;
 }
@@ -153,11 +153,10 @@ static void lay_bias(const sl_desc *d, const float *bias, float *rows)
     }
 }
 
-/* rows += a residual, of maybe fewer channels than d */
-static void add_residual(const sl_desc *d, int residual_c, const float *residual, float *rows)
+/* rows += a residual, of maybe fewer channels than y */
+static void add_residual(const sl_op *op, const float *residual, float *rows)
 {
-    sl_desc narrow = *d;
-    narrow.c = residual_c;
+    const sl_desc *d = &op->y, narrow = sl_cpu_residual_desc(op);
 #pragma omp parallel for schedule(static)
     for (size_t image = 0; image < (size_t)d->n; image++) {
         for (size_t b = 0; b < sl_cpu_blocks(&narrow); b++) {
@@ -197,7 +196,7 @@ static sl_status run_forward(const sl_cpu_kernel *k, const void *const *in, floa
     to_rows(&op->x, in[SL_CONV_X], x_rows);
     lay_bias(&op->y, in[SL_CONV_BIAS], y_rows);
     if (in[SL_CONV_RESIDUAL])
-        add_residual(&op->y, sl_op_residual_c(op), in[SL_CONV_RESIDUAL], y_rows);
+        add_residual(op, in[SL_CONV_RESIDUAL], y_rows);
     sl_status st = sl_onednn_matmul(false, true, s.images, s.y, s.x, x_rows, d, true, y_rows, err);
     if (!st)
         to_blocks(&op->y, y_rows, op->relu, y);

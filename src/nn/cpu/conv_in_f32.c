@@ -19,13 +19,6 @@ static bool supports(const sl_op *op)
            sl_desc_stored(&op->x) == op->x.c && sl_desc_stored(&op->y) == op->y.c;
 }
 
-static sl_desc residual_desc(const sl_op *op)
-{
-    sl_desc d = op->y;
-    d.c = sl_op_residual_c(op);
-    return d;
-}
-
 /* Scratch: x, y and the residual in float32, then the inner kernel's own. */
 typedef struct {
     size_t y, residual, own;
@@ -38,7 +31,7 @@ static size_t whole_lines(size_t bytes)
 
 static offsets offsets_of(const sl_op *f32)
 {
-    const sl_desc residual = residual_desc(f32);
+    const sl_desc residual = sl_cpu_residual_desc(f32);
     bool added = f32->kind == SL_OP_CONV && f32->has_in[SL_CONV_RESIDUAL];
     offsets o = { .y = whole_lines(sl_desc_bytes(&f32->x)) };
     o.residual = o.y + whole_lines(sl_desc_bytes(&f32->y));
@@ -75,7 +68,7 @@ static const float *rounded(sl_cpu_kernel *k, const float *weight)
 
 static sl_status load(sl_cpu_kernel *k, const void *const *in, sl_error *err)
 {
-    if (k->base.op.kind == SL_OP_CONV_BWD_WEIGHTS)
+    if (!sl_cpu_conv_loads(&k->base.op))
         return SL_OK;
     const void *inner_in[SL_OP_MAX_IN] = { [SL_CPU_CONV_WEIGHT] =
                                                rounded(k, in[SL_CPU_CONV_WEIGHT]) };
@@ -133,7 +126,7 @@ static sl_status run_forward(sl_cpu_kernel *k, const void *const *in, void *cons
     const void *residual = in[SL_CONV_RESIDUAL];
     widen(k, op->x, in[SL_CONV_X], wide_x);
     if (residual)
-        widen(k, residual_desc(op), residual, wide_residual);
+        widen(k, sl_cpu_residual_desc(op), residual, wide_residual);
     const void *const inner_in[SL_OP_MAX_IN] = {
         [SL_CONV_X] = wide_x,
         [SL_CONV_WEIGHT] = op->weights_vary ? rounded(k, in[SL_CONV_WEIGHT]) : NULL,

@@ -83,7 +83,7 @@ static float *widened_weight(const sl_cpu_kernel *k, const void *weight)
 
 static sl_status load(sl_cpu_kernel *k, const void *const *in, sl_error *err)
 {
-    if (k->base.op.kind == SL_OP_CONV_BWD_WEIGHTS)
+    if (!sl_cpu_conv_loads(&k->base.op))
         return SL_OK;
     return sl_onednn_conv_load(k->conv, widened_weight(k, in[SL_CPU_CONV_WEIGHT]), err);
 }
@@ -92,8 +92,7 @@ static sl_status load(sl_cpu_kernel *k, const void *const *in, sl_error *err)
 static void lay_residual(const sl_op *op, const void *residual, void *y)
 {
     size_t y_bytes = sl_desc_bytes(&op->y) / (size_t)op->y.n;
-    sl_desc narrow = op->y;
-    narrow.c = sl_op_residual_c(op);
+    const sl_desc narrow = sl_cpu_residual_desc(op);
     size_t bytes = sl_desc_bytes(&narrow) / (size_t)op->y.n;
 #pragma omp parallel for schedule(static)
     for (size_t n = 0; n < (size_t)op->y.n; n++) {

@@ -23,7 +23,7 @@ enum {
 /* Sizes are in floats. */
 typedef struct {
     const sl_desc *from, *to;
-    sl_desc residual; /* to, of maybe fewer channels */
+    sl_desc residual; /* forward */
     int pad;
     bool backward, relu;
     sl_winograd_tiling tiling;
@@ -58,9 +58,8 @@ static shape shape_of(const sl_cpu_kernel *k)
                 .to = backward ? &op->x : &op->y,
                 .pad = backward ? 2 - op->pad : op->pad,
                 .backward = backward,
-                .relu = op->relu };
-    s.residual = *s.to;
-    s.residual.c = sl_op_residual_c(op);
+                .relu = op->relu,
+                .residual = sl_cpu_residual_desc(op) };
     s.tiling = sl_winograd_tiling_of(s.to);
     s.lanes = (size_t)sl_cpu_block(s.from);
     s.channels = sl_cpu_blocks(s.from) * s.lanes;
